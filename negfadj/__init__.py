@@ -1,0 +1,80 @@
+"""negfadj: NEGF quantum transport whose every observable comes with its hand-derived gradient.
+
+NumPy or CuPy arrays in and out, no autodiff framework. Energies [eV], lengths [Å], potentials [V], temperatures [K],
+currents [µA]; conventions in docs/conventions.md.
+"""
+
+from . import testing
+from .array import use_kernels
+from .data import BlockTridiagonal, Device, Lead, SelfEnergy
+from .errors import (
+    BackendError,
+    ConvergenceError,
+    FileFormatError,
+    HermiticityError,
+    InputError,
+    InputTypeError,
+    MemoryLimitError,
+    MissingDependencyError,
+    NegfadjError,
+    ShapeError,
+)
+from .physics.densities import (
+    bond_current,
+    bond_current_vjp,
+    density_of_states,
+    density_of_states_vjp,
+    lead_density,
+    lead_density_vjp,
+    local_density_of_states,
+    local_density_of_states_vjp,
+)
+from .physics.transport import (
+    open_channels,
+    shot_noise_factor,
+    shot_noise_factor_vjp,
+    transmission,
+    transmission_derivatives,
+    transmission_matrix,
+    transmission_matrix_vjp,
+    transmission_sensitivity,
+    transmission_vjp,
+)
+
+__all__ = [
+    "BackendError",
+    "BlockTridiagonal",
+    "ConvergenceError",
+    "Device",
+    "FileFormatError",
+    "HermiticityError",
+    "InputError",
+    "InputTypeError",
+    "Lead",
+    "MemoryLimitError",
+    "MissingDependencyError",
+    "NegfadjError",
+    "SelfEnergy",
+    "ShapeError",
+    "bond_current",
+    "bond_current_vjp",
+    "density_of_states",
+    "density_of_states_vjp",
+    "lead_density",
+    "lead_density_vjp",
+    "local_density_of_states",
+    "local_density_of_states_vjp",
+    "open_channels",
+    "shot_noise_factor",
+    "shot_noise_factor_vjp",
+    "testing",
+    "transmission",
+    "transmission_derivatives",
+    "transmission_matrix",
+    "transmission_matrix_vjp",
+    "transmission_sensitivity",
+    "transmission_vjp",
+    "use_kernels",
+]
+
+__version__ = "0.1.0"

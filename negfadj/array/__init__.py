@@ -1,0 +1,53 @@
+"""The array layer: array libraries, backends, kernels, memory, trees of arrays."""
+
+from .backend import check_backend, gpu_namespace, move_in, move_out
+from .kernels import Kernel, dispatch, use_kernels
+from .linalg import adjoint, eig, identity, inverse, max_norm, sum_of_products, trace_product
+from .memory import batch_size, free_memory, memory_budget
+from .namespace import (
+    array_namespace,
+    as_real_like,
+    complex_dtype,
+    device_of,
+    eps_of,
+    is_array,
+    is_complex,
+    is_single,
+    real_dtype,
+    to_numpy,
+)
+from .tree import STATIC, leaves, rebuild, tree_map
+
+__all__ = [
+    "STATIC",
+    "Kernel",
+    "adjoint",
+    "array_namespace",
+    "as_real_like",
+    "batch_size",
+    "check_backend",
+    "complex_dtype",
+    "device_of",
+    "dispatch",
+    "eig",
+    "eps_of",
+    "free_memory",
+    "gpu_namespace",
+    "identity",
+    "inverse",
+    "is_array",
+    "is_complex",
+    "is_single",
+    "leaves",
+    "max_norm",
+    "memory_budget",
+    "move_in",
+    "move_out",
+    "real_dtype",
+    "rebuild",
+    "sum_of_products",
+    "to_numpy",
+    "trace_product",
+    "tree_map",
+    "use_kernels",
+]

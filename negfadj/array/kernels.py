@@ -1,0 +1,84 @@
+"""The registry of hot loops: a name, its reference in plain Array API, and faster twins for NumPy and CuPy arrays.
+
+The reference is the definition of a kernel and runs on any array library. NumPy arrays take the numba twin, CuPy
+arrays the CUDA one, where there is one. `use_kernels("reference")` forces the reference everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import array_api_compat
+import numpy as np
+
+from ..errors import InputError
+from ..typing import Array
+from .namespace import array_namespace
+
+Choice = Literal["auto", "reference"]
+_choice: ContextVar[Choice] = ContextVar("negfadj_kernels", default="auto")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A hot loop with one definition and any number of faster twins.
+
+    `numba` and `cuda` are "module:function" under ``negfadj._kernels``, imported at first use.
+    """
+
+    name: str
+    reference: Callable[..., Any]
+    numba: str | None = None
+    cuda: str | None = None
+
+    def implementation(self, x: Array) -> Callable[..., Any]:
+        """The function that serves arrays like `x` under the present choice of kernels."""
+        if _choice.get() == "reference":
+            return self.reference
+        if isinstance(x, np.ndarray) and self.numba is not None:
+            return _load(self.numba)
+        if array_api_compat.is_cupy_array(x) and self.cuda is not None:
+            return _load(self.cuda)
+        return self.reference
+
+
+def _load(path: str) -> Callable[..., Any]:
+    module, function = path.split(":")
+    return getattr(importlib.import_module(f"negfadj._kernels.{module}"), function)  # type: ignore[no-any-return]
+
+
+def _inverse_reference(x: Array) -> Array:
+    return array_namespace(x).linalg.inv(x)
+
+
+KERNELS: dict[str, Kernel] = {
+    "inverse": Kernel("inverse", _inverse_reference),
+}
+
+
+def dispatch(name: str, x: Array) -> Callable[..., Any]:
+    """The implementation of kernel `name` for arrays like `x`."""
+    return KERNELS[name].implementation(x)
+
+
+@contextmanager
+def use_kernels(choice: Choice) -> Iterator[None]:
+    """Within the block, take "reference" implementations everywhere, or "auto": the fastest for each array library.
+
+    Raises
+    ------
+    InputError
+        For any other choice.
+    """
+    if choice not in ("auto", "reference"):
+        raise InputError(f"use_kernels({choice!r}): the choices are 'auto' and 'reference'.")
+    token = _choice.set(choice)
+    try:
+        yield
+    finally:
+        _choice.reset(token)

@@ -1,0 +1,68 @@
+"""Batched linear algebra that the Array API leaves to its libraries: adjoints, products, inverses, eigenproblems."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..typing import Array
+from .kernels import dispatch
+from .namespace import array_namespace, device_of, to_numpy
+
+
+def adjoint(x: Array) -> Array:
+    """Conjugate transpose of the last two axes."""
+    xp = array_namespace(x)
+    return xp.conj(xp.matrix_transpose(x))
+
+
+def identity(n: int, like: Array) -> Array:
+    """The n × n identity with the dtype, library and device of `like`."""
+    xp = array_namespace(like)
+    return xp.eye(n, dtype=like.dtype, device=device_of(like))
+
+
+def inverse(x: Array) -> Array:
+    """Inverse of every matrix of a stack (…, n, n)."""
+    return dispatch("inverse", x)(x)
+
+
+def trace_product(x: Array, y: Array) -> Array:
+    """Σ_ij conj(x_ij) y_ij = tr(x† y) over the last two axes."""
+    xp = array_namespace(x, y)
+    return xp.sum(xp.conj(x) * y, axis=(-2, -1))
+
+
+def sum_of_products(left: Array, right: Array) -> Array:
+    """Σ_E left_E right_E for stacks (E, n, r) and (E, r, m), as one product with inner dimension E·r."""
+    xp = array_namespace(left, right)
+    n_energies, n, r = left.shape
+    m = right.shape[-1]
+    flat = xp.reshape(xp.permute_dims(left, (1, 0, 2)), (n, n_energies * r))
+    return flat @ xp.reshape(right, (n_energies * r, m))
+
+
+def max_norm(x: Array) -> Array:
+    """Largest absolute entry over the last two axes."""
+    xp = array_namespace(x)
+    return xp.max(xp.abs(x), axis=(-2, -1))
+
+
+def eig(x: Array) -> tuple[Array, Array]:
+    """Eigenvalues (…, n) and right eigenvectors (…, n, n) of a stack of general matrices.
+
+    The Array API has no general eigensolver. NumPy's is used on NumPy arrays and the library's own where it has one
+    (CuPy from version 14); for any other library the stack goes to the host and back.
+    """
+    if isinstance(x, np.ndarray):
+        return tuple(np.linalg.eig(x))  # type: ignore[return-value]
+    xp = array_namespace(x)
+    own = getattr(xp.linalg, "eig", None)
+    if own is not None:
+        values, vectors = own(x)
+        return values, vectors
+    values, vectors = np.linalg.eig(to_numpy(x))
+    device = device_of(x)
+    return (
+        xp.asarray(values.astype(to_numpy(x).dtype), device=device),
+        xp.asarray(vectors.astype(to_numpy(x).dtype), device=device),
+    )

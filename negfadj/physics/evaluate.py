@@ -1,0 +1,203 @@
+"""Run an observable over all energies, batch by batch, forwards and backwards.
+
+A core is a function of an `OpenSystem` that returns an array with energies leading; its `_vjp` returns the value and a
+pullback to a `SystemCotangent`. Batches are chosen from the memory budget; the answer does not depend on them. The
+pullbacks of all batches are kept as long as they fit the budget; past it each batch is computed again when it is
+pulled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+from ..array import (
+    array_namespace,
+    batch_size,
+    device_of,
+    memory_budget,
+    move_in,
+    move_out,
+    rebuild,
+    to_numpy,
+    tree_map,
+)
+from ..data import Device, Lead
+from ..errors import ConvergenceError, ShapeError
+from ..primitives.open_system import OpenSystem
+from ..typing import Array
+from .leads import lead_self_energy, lead_self_energy_vjp, lead_support
+from .pattern import make_wrt
+from .request import Request
+
+
+class TransportCotangent(NamedTuple):
+    """Cotangents of (device, energies): a `Device` of cotangents, and an array of the energies' shape.
+
+    With `wrt` other than "all", only `device.hamiltonian` is there: an `EntriesCotangent`.
+    """
+
+    device: Device
+    energies: Array | None
+
+
+class Pullback(Protocol):
+    """value_bar → `TransportCotangent`; `wrt` is "all", "onsite" or a pattern (rows, columns) of entries of H."""
+
+    def __call__(self, value_bar: Array, /, *, wrt: Any = "all") -> TransportCotangent: ...
+
+
+Core = Callable[[OpenSystem], Array]
+CoreVjp = Callable[[OpenSystem], tuple[Array, Callable[..., Any]]]
+
+
+def evaluate(request: Request, core: Core, *, layers: float = 8.0) -> Array:
+    """The observable at every energy, moved back to the caller; `layers` is its peak memory in largest blocks."""
+    xp = array_namespace(request.energies)
+    values = [core(_assemble(request, where)[0]) for where in _batches(request, layers * _largest_block(request))]
+    value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
+    _check_finite(value, request.energies)
+    return move_out(xp.reshape(value, (*request.shape, *value.shape[1:])), request.origin, request.backend)
+
+
+def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: float = 8.0) -> tuple[Array, Pullback]:
+    """The observable and its pullback to device and energies.
+
+    Kept for the pullback: the left-connected factors of the device, 16 Σ n_i² bytes an energy, and of each lead its
+    surface function and self-energy; nothing when that exceeds the memory budget.
+    """
+    xp = array_namespace(request.energies)
+    kept_bytes = _kept_bytes(request)
+    per_energy = kept_bytes + layers * _largest_block(request)
+    n_energies = int(request.energies.shape[0])
+    budget = memory_budget(request.energies, request.memory_limit)
+    batches = list(_batches(request, per_energy))
+    keep = kept_bytes * n_energies + layers * _largest_block(request) <= budget
+    kept: dict[int, tuple[Any, ...]] = {}
+    values = []
+    for number, where in enumerate(batches):
+        forward = _forward(request, core_vjp, where) if keep else None
+        if forward is not None:
+            kept[number] = forward[1:]
+            values.append(forward[0])
+        else:
+            values.append(core(_assemble(request, where)[0]))
+    value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
+    _check_finite(value, request.energies)
+    flat_shape = value.shape
+
+    def pullback(value_bar: Array, /, *, wrt: Any = "all") -> TransportCotangent:
+        value_bar = _checked_bar(value_bar, (*request.shape, *flat_shape[1:]), value, request)
+        value_bar = xp.reshape(value_bar, flat_shape)
+        checked = make_wrt(wrt, request.device.hamiltonian)
+        total: Any = None
+        energy_bars = []
+        for number, where in enumerate(batches):
+            observable_pullback, lead_pullbacks = kept[number] if keep else _forward(request, core_vjp, where)[1:]
+            bar, energy_bar = _pull_batch(request, observable_pullback(value_bar[where, ...], checked), lead_pullbacks)
+            total = bar if total is None else tree_map(lambda x, y: x + y, total, bar)
+            energy_bars.append(energy_bar)
+        energies_bar = None
+        if energy_bars[0] is not None:
+            energies_bar = xp.reshape(xp.concat(energy_bars), request.shape)
+        result = TransportCotangent(total, energies_bar)
+        return move_out(result, request.origin, request.backend)  # type: ignore[no-any-return]
+
+    result = xp.reshape(value, (*request.shape, *flat_shape[1:]))
+    return move_out(result, request.origin, request.backend), pullback
+
+
+def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
+    n_energies = int(request.energies.shape[0])
+    size = batch_size(n_energies, int(bytes_per_energy), memory_budget(request.energies, request.memory_limit))
+    for start in range(0, n_energies, size):
+        yield slice(start, min(start + size, n_energies))
+
+
+def _largest_block(request: Request) -> int:
+    leads = [2 * lead.n_orbitals for lead in request.device.leads if isinstance(lead, Lead)]
+    largest: int = max((*request.device.hamiltonian.block_sizes, *leads))
+    return largest**2 * _itemsize(request)
+
+
+def _kept_bytes(request: Request) -> int:
+    blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
+    leads = sum(lead.coupled_shape[0] ** 2 + 3 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
+    return (blocks + leads) * _itemsize(request)
+
+
+def _itemsize(request: Request) -> int:
+    return 8 if request.dtype == array_namespace(request.energies).complex64 else 16
+
+
+def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSystem, list[Any]]:
+    """A(z) of a batch, and the pullbacks of its leads' self-energies."""
+    xp = array_namespace(request.energies)
+    real = xp.astype(request.energies[where], request.dtype)
+    z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
+    options: dict[str, Any] = {"method": request.method, "at_real_energy": request.eta == 0}
+    sigmas, pullbacks = [], []
+    for lead in request.device.leads:
+        if vjp:
+            sigma, lead_pullback = lead_self_energy_vjp(lead, z_lead, where, **options)
+            pullbacks.append(lead_pullback)
+        else:
+            sigma = lead_self_energy(lead, z_lead, where, **options)
+        sigmas.append(sigma)
+    device = request.device
+    system = OpenSystem(
+        z_device,
+        device.hamiltonian,
+        device.overlap,
+        tuple(sigmas),
+        tuple(lead.block for lead in device.leads),
+        tuple(lead_support(lead) for lead in device.leads),
+    )
+    return system, pullbacks
+
+
+def _forward(request: Request, core_vjp: CoreVjp, where: slice) -> tuple[Array, Callable[..., Any], list[Any]]:
+    system, lead_pullbacks = _assemble(request, where, vjp=True)
+    value, observable_pullback = core_vjp(system)
+    return value, observable_pullback, lead_pullbacks
+
+
+def _pull_batch(request: Request, system_bar: Any, lead_pullbacks: list[Any]) -> tuple[Device, Array | None]:
+    """From the cotangent of A(z) to those of the device and of the batch's energies."""
+    xp = array_namespace(request.energies)
+    leads: list[Any] = []
+    z_bar = system_bar.z
+    for lead, sigma_bar, lead_pullback in zip(request.device.leads, system_bar.self_energies, lead_pullbacks):
+        if system_bar.z is None:
+            leads.append(None)
+            continue
+        if sigma_bar is None:  # an exact zero: nothing of the observable reaches this lead
+            n = lead.coupled_shape[0]
+            sigma_bar = xp.zeros((system_bar.z.shape[0], n, n), dtype=request.dtype, device=device_of(request.energies))
+        bar = lead_pullback(sigma_bar)
+        leads.append(bar.lead)
+        z_bar = z_bar if bar.z is None else z_bar + bar.z
+    device = rebuild(request.device, hamiltonian=system_bar.hamiltonian, overlap=system_bar.overlap, leads=tuple(leads))
+    return device, None if z_bar is None else xp.real(z_bar)
+
+
+def _checked_bar(value_bar: Any, shape: tuple[int, ...], value: Array, request: Request) -> Array:
+    xp = array_namespace(value)
+    (value_bar,) = move_in((xp.asarray(value_bar) if not hasattr(value_bar, "shape") else value_bar,), request.backend)
+    if tuple(value_bar.shape) != tuple(shape):
+        raise ShapeError(f"value_bar has shape {tuple(value_bar.shape)} but the value has shape {tuple(shape)}.")
+    return xp.astype(value_bar, value.dtype)
+
+
+def _check_finite(value: Array, energies: Array) -> None:
+    xp = array_namespace(value)
+    axes = tuple(range(1, value.ndim))
+    finite = xp.all(xp.isfinite(value), axis=axes) if axes else xp.isfinite(value)
+    if bool(xp.all(finite)):
+        return
+    at = [e for e, good in zip(to_numpy(energies).tolist(), to_numpy(finite).tolist()) if not good]
+    raise ConvergenceError(
+        f"z S − H − Σ is singular at E = {', '.join(f'{e:.6g}' for e in at[:5])} eV: a bound state, or a level of a "
+        "part that no lead reaches; shift the energy slightly, or give a small device_eta.",
+        energies=at,
+    )

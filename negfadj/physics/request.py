@@ -1,0 +1,116 @@
+"""What every ballistic observable asks for, checked once: device, energies, broadenings, lead method, backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..array import array_namespace, check_backend, complex_dtype, device_of, is_array, leaves, move_in, real_dtype
+from ..data import Device, Lead, SelfEnergy
+from ..data.checks import check_finite
+from ..errors import InputError, InputTypeError, ShapeError
+from ..typing import Array, ArrayLike, Backend, LeadMethod
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A checked calculation: arrays on the backend, energies flat; `origin` is the caller's own device."""
+
+    device: Device
+    energies: Array
+    shape: tuple[int, ...]
+    eta: float
+    device_eta: float
+    method: str
+    backend: Backend
+    memory_limit: float | None
+    origin: Device
+
+    @property
+    def dtype(self) -> Any:
+        """complex64 when every array of the device is single precision, else complex128."""
+        return complex_dtype(*[x for x in leaves(self.device) if is_array(x)])
+
+
+def make_request(
+    device: Device,
+    energies: ArrayLike,
+    eta: float,
+    device_eta: float,
+    lead_method: LeadMethod,
+    backend: Backend,
+    memory_limit: float | None,
+) -> Request:
+    """Check the arguments shared by all observables and move them in.
+
+    Raises
+    ------
+    InputError, InputTypeError, ShapeError, BackendError
+    """
+    if not isinstance(device, Device):
+        raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
+    check_backend(backend)
+    eta = _non_negative(eta, "eta")
+    device_eta = _non_negative(device_eta, "device_eta")
+    if lead_method not in ("auto", "decimation", "modes"):
+        raise InputError(f'lead_method={lead_method!r} is not known; use "auto", "decimation" or "modes".')
+    has_lead = any(isinstance(lead, Lead) for lead in device.leads)
+    if lead_method == "decimation" and eta == 0 and has_lead:
+        raise InputError('lead_method="decimation" needs eta > 0; give eta=1e-6, say, or use lead_method="modes".')
+    method = lead_method if lead_method != "auto" else ("modes" if eta == 0 else "decimation")
+    flat, shape = check_energies(energies, device)
+    for k, lead in enumerate(device.leads):
+        if isinstance(lead, SelfEnergy) and lead.self_energy.shape[0] not in (1, flat.shape[0]):
+            raise ShapeError(
+                f"leads[{k}].self_energy is given at {lead.self_energy.shape[0]} energies but {flat.shape[0]} are "
+                "asked for; give it at the same energies, or once for all of them."
+            )
+    moved, flat = move_in((device, flat), backend)
+    return Request(moved, flat, shape, eta, device_eta, method, backend, memory_limit, device)
+
+
+def check_energies(energies: ArrayLike, device: Device) -> tuple[Array, tuple[int, ...]]:
+    """Energies as a flat real array beside the device's, and the shape they came in (a number or one axis)."""
+    block = device.hamiltonian.diagonal[0]
+    xp = array_namespace(block)
+    if not is_array(energies):
+        try:
+            energies = xp.asarray(energies, device=device_of(block))
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"energies={energies!r} cannot be made an array of real numbers [eV].") from error
+    elif array_namespace(energies) is not xp:
+        raise InputTypeError(
+            f"energies are {type(energies).__module__.split('.')[0]} and the device is "
+            f"{type(block).__module__.split('.')[0]}; convert one of them."
+        )
+    dtype = getattr(energies, "dtype", None)
+    try:
+        is_real = dtype is not None and bool(xp.isdtype(dtype, ("real floating", "integral")))
+    except (TypeError, ValueError):
+        is_real = False
+    if not is_real:
+        raise InputTypeError(
+            f"energies have dtype {dtype} but must be real numbers [eV]; a broadening is given as eta."
+        )
+    if energies.ndim > 1:
+        raise ShapeError(f"energies have shape {tuple(energies.shape)} but must be one number or one axis of them.")
+    shape = tuple(energies.shape)
+    flat = xp.reshape(energies, (-1,))
+    real = real_dtype(complex_dtype(*[x for x in leaves(device) if is_array(x)]), xp)
+    flat = xp.astype(flat, real)
+    if flat.shape[0] == 0:
+        raise ShapeError("energies are empty; give at least one.")
+    check_finite(flat, "energies")
+    return flat, shape
+
+
+def _non_negative(x: Any, name: str) -> float:
+    try:
+        value = float(x)
+    except (TypeError, ValueError):
+        raise InputTypeError(f"{name}={x!r} must be a real number [eV].") from None
+    if not (value >= 0 and value < float("inf")):
+        raise InputError(
+            f"{name}={x!r} must be zero or positive [eV]: a negative broadening gives the advanced function."
+        )
+    return value

@@ -1,0 +1,56 @@
+"""Columns and rows of the Green's function from left-connected factors: A X = B and R A = C, in O(N n² m).
+
+    forward    w_i = B_i − A_{i,i−1} g_{i−1} w_{i−1}          v_i = C_i − v_{i−1} g_{i−1} A_{i−1,i}
+    backward   X_i = g_i (w_i − A_{i,i+1} X_{i+1})            R_i = (v_i − R_{i+1} A_{i+1,i}) g_i
+
+X = A⁻¹B are scattering states when B are a lead's orbitals. The pullback of X is one solve for rows:
+dX = −A⁻¹ dA X, so with R = X̄†A⁻¹:  B̄_i = R_i†,  Ā_kl = −(X_l R_k)†.   (docs/adjoints/rgf.md)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..typing import Array
+from .open_system import BlockMatrix
+
+
+def solve_columns(
+    a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, Array]
+) -> Iterator[tuple[int, Array]]:
+    """Yield (i, X_i) for i = N − 1, …, 0, where A X = B and B is zero outside the blocks in `sources`.
+
+    Parameters
+    ----------
+    a : BlockMatrix
+    factors : the left-connected g_i of `a`
+    sources : block → B_i, shape (E or 1, n_i, m)
+    """
+    n_blocks = a.n_blocks
+    first = min(sources)
+    carried = {first: sources[first]}
+    for i in range(first, n_blocks - 1):
+        w = -(a.lower(i) @ (factors[i] @ carried[i]))
+        carried[i + 1] = w + sources[i + 1] if i + 1 in sources else w
+    x = factors[-1] @ carried.pop(n_blocks - 1)
+    yield n_blocks - 1, x
+    for i in range(n_blocks - 2, -1, -1):
+        inner = a.upper(i) @ x
+        x = factors[i] @ (carried.pop(i) - inner if i in carried else -inner)
+        yield i, x
+
+
+def solve_rows(a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, Array]) -> Iterator[tuple[int, Array]]:
+    """Yield (i, R_i) for i = N − 1, …, 0, where R A = C; `sources` are the blocks C_i, (E or 1, m, n_i)."""
+    n_blocks = a.n_blocks
+    first = min(sources)
+    carried = {first: sources[first]}
+    for i in range(first, n_blocks - 1):
+        v = -((carried[i] @ factors[i]) @ a.upper(i))
+        carried[i + 1] = v + sources[i + 1] if i + 1 in sources else v
+    r = carried.pop(n_blocks - 1) @ factors[-1]
+    yield n_blocks - 1, r
+    for i in range(n_blocks - 2, -1, -1):
+        inner = r @ a.lower(i)
+        r = (carried.pop(i) - inner if i in carried else -inner) @ factors[i]
+        yield i, r

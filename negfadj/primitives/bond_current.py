@@ -1,0 +1,114 @@
+"""The energy-resolved current through every bond, injected by one lead.
+
+    I_ab = 2 Im(K_ab A_ba),   K = H − E S,   A = G Γ_s G†;   positive from b to a, a cut sums to T      (forward)
+    L = Σ Ī_ab I_ab = Re tr(𝒜†A):   𝒜_ba = i K_ab* Ī_ab, 𝒜_ab = −i K_ab Ī_ab (Hermitian)              (tangent)
+    Ā, Γ̄ by the scattering states;   K̄_ab = 2i A_ba* Ī_ab,  H̄ += K̄, S̄ −= E K̄, Ē −= Re(S_ab* K̄_ab)   (pullback)
+
+Sources: Todorov, J. Phys.: Condens. Matter 14, 3049 (2002), Eq. (15); Solomon et al., Nature Chem. 2, 223 (2010);
+docs/adjoints/bond-current.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..array import adjoint, array_namespace, device_of
+from ..data.bonds import bond_blocks
+from ..typing import Array
+from .left_connected import left_connected
+from .open_system import OpenSystem
+from .scattering import pull_scattering_states, scattering_states
+from .system_cotangent import SystemAccumulator, SystemCotangent
+
+BondBlocks = Sequence[tuple[int, int, Array, Array]]
+
+
+def bond_current(system: OpenSystem, /, *, source: int, order: Array) -> Array:
+    """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to T."""
+    states = scattering_states(system, left_connected(system), source)
+    return _currents(system, states, source, bond_blocks(system.hamiltonian, system.overlap), order)
+
+
+def bond_current_vjp(
+    system: OpenSystem, /, *, source: int, order: Array
+) -> tuple[Array, Callable[..., SystemCotangent]]:
+    """`bond_current` and its pullback. Kept: the left-connected factors and the scattering states."""
+    xp = array_namespace(system.z)
+    factors = left_connected(system)
+    states = scattering_states(system, factors, source)
+    blocks = bond_blocks(system.hamiltonian, system.overlap)
+
+    def bond_current_pullback(i_bar: Array, wrt: Any = "all") -> SystemCotangent:
+        accumulator = SystemAccumulator(system, wrt)
+        i_bar = xp.take(i_bar, xp.argsort(order), axis=1)  # back to the order of the blocks
+        gamma = system.broadening(source)
+        sampled: list[Array] = [xp.zeros_like(adjoint(x)) for x in states]
+        start = 0
+        for k, m, rows, columns in blocks:
+            count = int(rows.shape[0])
+            if count == 0:
+                continue
+            weight = _scattered(i_bar[:, start : start + count], rows, columns, _shape(system, k, m))
+            start += count
+            a_ab = -1j * _coupling(system, k, m) * weight  # 𝒜 on block (k, m), its mirror on (m, k)
+            sampled[k] = sampled[k] + adjoint(a_ab @ states[m])
+            sampled[m] = sampled[m] + adjoint(adjoint(a_ab) @ states[k])
+            spectral = states[k] @ gamma @ adjoint(states[m])  # A_ab, so that A_ba* = A_ab
+            _add_coupling(accumulator, k, m, 2j * spectral * weight)
+        pull_scattering_states(accumulator, factors, states, source, dict(enumerate(sampled)))
+        return accumulator.finish()
+
+    return _currents(system, states, source, blocks, order), bond_current_pullback
+
+
+def _currents(system: OpenSystem, states: list[Array], source: int, blocks: BondBlocks, order: Array) -> Array:
+    xp = array_namespace(system.z)
+    gamma = system.broadening(source)
+    found = []
+    for k, m, rows, columns in blocks:
+        spectral = states[k] @ gamma @ adjoint(states[m])  # A_ab;  A_ba = A_ab*
+        current = 2 * xp.imag(_coupling(system, k, m) * xp.conj(spectral))
+        flat = xp.reshape(current, (current.shape[0], -1))
+        found.append(xp.take(flat, rows * current.shape[-1] + columns, axis=1))
+    return xp.take(xp.concat(found, axis=1), order, axis=1)
+
+
+def _coupling(system: OpenSystem, k: int, m: int) -> Array:
+    """K = H − E S on block (k, m)."""
+    xp = array_namespace(system.z)
+    h, s = _blocks(system, k, m)
+    h = xp.astype(h, system.z.dtype)
+    return h if s is None else h - xp.real(system.z)[:, None, None] * s
+
+
+def _add_coupling(accumulator: SystemAccumulator, k: int, m: int, k_bar: Array) -> None:
+    system = accumulator.system
+    xp = array_namespace(system.z)
+    energies = xp.real(system.z)
+    accumulator.add_hamiltonian(k, m, xp.sum(k_bar, axis=0))
+    _, s = _blocks(system, k, m)
+    if s is not None:
+        accumulator.add_overlap(k, m, -xp.sum(energies[:, None, None] * k_bar, axis=0))
+        share = -xp.sum(xp.real(xp.conj(s) * k_bar), axis=(-2, -1))
+        accumulator.add_z(xp.astype(share, system.z.dtype))
+
+
+def _blocks(system: OpenSystem, k: int, m: int) -> tuple[Array, Array | None]:
+    h, s = system.hamiltonian, system.overlap
+    if k == m:
+        return h.diagonal[k], None if s is None else s.diagonal[k]
+    return h.upper[k], None if s is None else s.upper[k]
+
+
+def _shape(system: OpenSystem, k: int, m: int) -> tuple[int, int]:
+    return system.hamiltonian.block_sizes[k], system.hamiltonian.block_sizes[m]
+
+
+def _scattered(values: Array, rows: Array, columns: Array, shape: tuple[int, int]) -> Array:
+    """(E, n_bonds) values put at (rows, columns) of a zero (E, n, m) block: a product with 0/1 selectors."""
+    xp = array_namespace(values)
+    n, m = shape
+    flat = xp.zeros((values.shape[0], n * m), dtype=values.dtype, device=device_of(values))
+    flat[:, rows * m + columns] = values
+    return xp.reshape(flat, (values.shape[0], n, m))

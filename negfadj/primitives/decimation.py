@@ -1,0 +1,43 @@
+"""Decimation of a semi-infinite lead: every pass removes every second cell, so 2^k cells are gone after k passes.
+
+    g = ε⁻¹:   ε_s ← ε_s − α g β,   ε ← ε − α g β − β g α,   α ← α g α,   β ← β g β
+
+from ε_s = ε = A00, α = A01, β = A10, until α and β are gone; then the surface function is ε_s⁻¹.
+
+Sources: López Sancho, López Sancho and Rubio, J. Phys. F 15, 851 (1985), Eqs. (11)–(13).
+"""
+
+from __future__ import annotations
+
+from ..array import array_namespace, eps_of, inverse, max_norm
+from ..typing import Array
+
+MAX_PASSES = 60  # 2^60 cells: beyond every |λ| < 1 that double precision can tell from 1
+
+
+def decimation(a00: Array, a01: Array, a10: Array, /) -> Array:
+    """The surface function by decimation; unconverged energies are left for the residual check of the caller.
+
+    Parameters
+    ----------
+    a00, a01, a10 : arrays, shape (E, n, n), complex
+        z S − H within a cell, to the next cell deeper in the lead, and back.
+
+    Returns
+    -------
+    array, shape (E, n, n)
+    """
+    xp = array_namespace(a00)
+    surface, bulk, alpha, beta = a00, a00, a01, a10
+    scale = xp.max(max_norm(a00))
+    for _ in range(MAX_PASSES):
+        g = inverse(bulk)
+        alpha_g, beta_g = alpha @ g, beta @ g
+        there_and_back = alpha_g @ beta
+        surface = surface - there_and_back
+        change = xp.max(max_norm(there_and_back))
+        bulk = bulk - there_and_back - beta_g @ alpha
+        if not bool(change > eps_of(a00) * scale / 16):
+            break
+        alpha, beta = alpha_g @ alpha, beta_g @ beta
+    return inverse(surface)

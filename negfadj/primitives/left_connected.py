@@ -1,0 +1,80 @@
+"""Left-connected Green's functions, the pivots of block elimination from the left.
+
+    g_1 = A_11⁻¹,   g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹
+
+Sources: Svizhenko et al., J. Appl. Phys. 91, 2343 (2002), Eqs. (29)–(31); docs/adjoints/rgf.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from ..array import inverse
+from ..typing import Array
+from .open_system import BlockMatrix, Reversed
+
+
+def last_of(pairs: Iterable[tuple[Array, Array | None]]) -> tuple[Array, Array | None]:
+    """The last pair of a sweep, with no more than two in memory."""
+    return deque(pairs, maxlen=1).pop()
+
+
+def left_connected(a: BlockMatrix) -> list[Array]:
+    """g_i of every block, each (E, n_i, n_i) [1/eV]. Kept: 16 E Σ n_i² bytes in double precision."""
+    return [g for g, _ in sweep(a)]
+
+
+def sweep(
+    a: BlockMatrix, columns: tuple[int, Array] | None = None, *, invert: Callable[[Array], Array] = inverse
+) -> Iterator[tuple[Array, Array | None]]:
+    """Block elimination from the left, one block in hand: yields (g_i, w_i) for i = 0, 1, …, N − 1.
+
+    With `columns` = (block b, B) the right-hand side is carried along, w_b = B, w_{i+1} = −A_{i+1,i} g_i w_i, so that
+    g_N w_N is the last block of A⁻¹ applied to it. The blocks may be of any algebra with @, − and an inverse: arrays,
+    or truncated Taylor polynomials of arrays with `invert` their inverse.
+    """
+    g = w = None
+    for i in range(a.n_blocks):
+        diagonal = a.diagonal(i)
+        if g is not None:
+            transfer = a.lower(i - 1) @ g  # (E, n_i, n_{i−1})
+            diagonal = diagonal - transfer @ a.upper(i - 1)
+            w = None if w is None else -(transfer @ w)
+        if columns is not None and columns[0] == i:
+            w = columns[1]
+        g = invert(diagonal)
+        yield g, w
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """The blocks 0 … last of a system, what lies beyond folded on the last: A_ll − A_{l,l+1} g^R_{l+1} A_{l+1,l}."""
+
+    matrix: BlockMatrix
+    last: int
+    invert: Callable[[Array], Array] = inverse
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks left."""
+        return self.last + 1
+
+    def diagonal(self, i: int) -> Array:
+        """A_ii, folded on the last block."""
+        diagonal = self.matrix.diagonal(i)
+        beyond = self.matrix.n_blocks - 1 - self.last
+        if i < self.last or beyond == 0:
+            return diagonal
+        g, _ = last_of(islice(sweep(Reversed(self.matrix), invert=self.invert), beyond))
+        return diagonal - self.matrix.upper(i) @ (g @ self.matrix.lower(i))
+
+    def upper(self, i: int) -> Array:
+        """A_{i,i+1}."""
+        return self.matrix.upper(i)
+
+    def lower(self, i: int) -> Array:
+        """A_{i+1,i}."""
+        return self.matrix.lower(i)

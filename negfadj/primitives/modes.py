@@ -1,0 +1,113 @@
+"""The surface function from the Bloch modes of the lead, at η = 0 too.
+
+A mode ψ_j = λ^j ψ solves (A10 + λ A00 + λ² A01) ψ = 0. The hopping has rank r: A01 = U a V†, A10 = V b U† with
+orthonormal U, V (n × r). With x = U†ψ/λ, y = V†ψ and M = [A00 + i(U U† + V V†)]⁻¹ this is a linear eigenproblem of
+size 2r (the added i(UU† + VV†) keeps M regular where an isolated cell has a level),
+
+    λ [ x + U†M(U a y − iU x) ] = U†M(−V b x + iV y)
+    λ [     V†M(U a y − iU x) ] = V†M(−V b x + iV y) − y
+
+The r modes that decay into the lead, |λ| < 1, or carry current into it, |λ| = 1 and velocity v = 2 Im(x†a y) > 0, give
+
+    g = (A00 + U [a Y X⁻¹] U†)⁻¹,     X = (x_1 … x_r),  Y = (y_1 … y_r).
+
+Only the span of the r modes matters: among the propagating ones the velocity matrix −i(X†aY − h.c.) is diagonalised
+and its positive part taken, which settles degenerate λ.
+
+Sources: Ando, Phys. Rev. B 44, 8017 (1991); Groth et al., New J. Phys. 16, 063065 (2014), Sec. 2.4;
+docs/adjoints/surface-green.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..array import adjoint, array_namespace, eig, identity, inverse, is_single
+from ..typing import Array
+
+SHIFT = 1.1718281828 * complex(0.8253356149, 0.5646424734)  # a point no mode sits on, off the unit circle
+UNIT_CIRCLE = 1e-7  # ||λ| − 1| below which a mode at η = 0 propagates
+UNIT_CIRCLE_SINGLE = 2e-3
+
+
+class HoppingBasis(NamedTuple):
+    """Orthonormal U (n, r) and V (n, r) with A01 = U (U†A01V) V† at every energy."""
+
+    left: Array
+    right: Array
+
+
+class Modes(NamedTuple):
+    """Bloch factors λ (E, 2r), mode vectors (x; y) (E, 2r, 2r) in columns, and which of them propagate (E, 2r)."""
+
+    factors: Array
+    vectors: Array
+    propagating: Array
+
+
+def hopping_basis(hopping: Array, overlap_hopping: Array | None, dtype: object) -> HoppingBasis:
+    """Bases of the column and row space of z S01 − H01 for any z: rank r of the pair (H01, S01)."""
+    xp = array_namespace(hopping)
+    parts = [xp.astype(hopping, dtype)]
+    if overlap_hopping is not None:
+        parts.append(xp.astype(overlap_hopping, dtype))
+    left, left_values, _ = xp.linalg.svd(xp.concat(parts, axis=1), full_matrices=False)
+    _, right_values, right = xp.linalg.svd(xp.concat(parts, axis=0), full_matrices=False)
+    tolerance = 16 * hopping.shape[0] * (1.2e-7 if is_single(left) else 2.2e-16) * float(left_values[0])
+    rank = max(
+        int(xp.sum(xp.astype(left_values > tolerance, xp.int64))),
+        int(xp.sum(xp.astype(right_values > tolerance, xp.int64))),
+    )
+    return HoppingBasis(left[:, :rank], adjoint(right[:rank, :]))
+
+
+def bloch_modes(a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool) -> Modes:
+    """All 2r modes of the lead, in the reduced form (x; y)."""
+    xp = array_namespace(a00)
+    u, v = basis
+    a, b = adjoint(u) @ a01 @ v, adjoint(v) @ a10 @ u
+    one = identity(u.shape[1], a00)
+    m = inverse(a00 + 1j * (u @ adjoint(u) + v @ adjoint(v)))
+    mu, mv = m @ u, m @ v
+    uu, vu, uv, vv = adjoint(u) @ mu, adjoint(v) @ mu, adjoint(u) @ mv, adjoint(v) @ mv
+    with_lambda = _block2x2(one - 1j * uu, uu @ a, -1j * vu, vu @ a)
+    without = _block2x2(-uv @ b, 1j * uv, -vv @ b, 1j * vv - one)
+    # 1/(λ − σ): finite for every mode, λ = 0 and λ = ∞ among them
+    inverted, vectors = eig(inverse(without - SHIFT * with_lambda) @ with_lambda)
+    tiny = xp.abs(inverted) < 1e-30
+    factors = SHIFT + 1 / xp.where(tiny, xp.full_like(inverted, 1e-30), inverted)
+    tolerance = UNIT_CIRCLE_SINGLE if is_single(a00) else UNIT_CIRCLE
+    propagating = (xp.abs(xp.abs(factors) - 1) < tolerance) if at_real_energy else xp.zeros_like(tiny)
+    return Modes(factors, vectors, propagating)
+
+
+def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis) -> Array:
+    """g from the modes that leave the device, (E, n, n)."""
+    xp = array_namespace(a00)
+    u, v = basis
+    rank = u.shape[1]
+    a = adjoint(u) @ a01 @ v
+    x, y = modes.vectors[:, :rank, :], modes.vectors[:, rank:, :]
+    squared = xp.abs(modes.factors) ** 2
+    decaying = (1 - squared) / (1 + squared)
+    current = adjoint(x) @ a @ y
+    velocity = -1j * (current - adjoint(current))
+    both = modes.propagating[:, :, None] & modes.propagating[:, None, :]
+    zero = xp.zeros_like(decaying)
+    diagonal = xp.where(modes.propagating, zero, decaying)[:, :, None] * identity(2 * rank, a00)
+    # decaying and outgoing modes have positive eigenvalues, growing and incoming ones negative
+    _, mixing = xp.linalg.eigh(xp.where(both, velocity, diagonal))
+    outgoing = mixing[:, :, rank:]
+    phi = (y @ outgoing) @ inverse(x @ outgoing)
+    return inverse(a00 + u @ (a @ phi) @ adjoint(u))
+
+
+def count_open(modes: Modes) -> Array:
+    """Open channels: half the modes on the unit circle, (E,)."""
+    xp = array_namespace(modes.factors)
+    return xp.sum(xp.astype(modes.propagating, xp.int64), axis=-1) // 2
+
+
+def _block2x2(a: Array, b: Array, c: Array, d: Array) -> Array:
+    xp = array_namespace(a)
+    return xp.concat([xp.concat([a, b], axis=-1), xp.concat([c, d], axis=-1)], axis=-2)

@@ -1,0 +1,204 @@
+"""A(z) = z S − H − Σ(z): the inverse of the retarded Green's function, block by block and never stored as a whole.
+
+equations: A_ii = z S_ii − H_ii − Σ_i,  A_{i,i±1} = z S_{i,i±1} − H_{i,i±1};  G = A⁻¹.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..array import adjoint, array_namespace, device_of
+from ..data import BlockTridiagonal
+from ..typing import Array
+from .broadening import broadening
+
+
+class BlockMatrix(Protocol):
+    """Anything block-tridiagonal whose blocks can be asked for: stacks (n_energies or 1, rows, columns)."""
+
+    @property
+    def n_blocks(self) -> int: ...
+
+    def diagonal(self, i: int) -> Array: ...
+
+    def upper(self, i: int) -> Array: ...
+
+    def lower(self, i: int) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSystem:
+    """A(z) for a batch of energies.
+
+    Parameters
+    ----------
+    z : array, shape (n_energies,), complex — the device's complex energies [eV]
+    hamiltonian, overlap : BlockTridiagonal [eV], [1]; overlap None is the identity
+    self_energies : arrays, shape (n_energies, n_b, n_b) [eV], one a lead
+    blocks : the block each lead touches
+    supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
+    """
+
+    z: Array
+    hamiltonian: BlockTridiagonal
+    overlap: BlockTridiagonal | None
+    self_energies: tuple[Array, ...]
+    blocks: tuple[int, ...]
+    supports: tuple[Array | None, ...]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks N."""
+        return self.hamiltonian.n_blocks
+
+    @property
+    def n_energies(self) -> int:
+        """Energies in this batch."""
+        return int(self.z.shape[0])
+
+    def diagonal(self, i: int) -> Array:
+        """A_ii, (E, n_i, n_i)."""
+        xp = array_namespace(self.z)
+        z = self.z[:, None, None]
+        h = self.hamiltonian.diagonal[i]
+        if self.overlap is None:
+            one = xp.eye(h.shape[0], dtype=self.z.dtype, device=device_of(self.z))
+            block = z * one - h
+        else:
+            block = z * self.overlap.diagonal[i] - h
+        for sigma, b in zip(self.self_energies, self.blocks):
+            if b == i:
+                block = block - sigma
+        return block
+
+    def upper(self, i: int) -> Array:
+        """A_{i,i+1}, (E, n_i, n_{i+1}); (1, …) in an orthogonal basis."""
+        return self._hop(self.hamiltonian.upper[i], None if self.overlap is None else self.overlap.upper[i])
+
+    def lower(self, i: int) -> Array:
+        """A_{i+1,i}, (E, n_{i+1}, n_i); (1, …) in an orthogonal basis. z S† − H† also away from the real axis."""
+        return self._hop(self.hamiltonian.lower_block(i), None if self.overlap is None else self.overlap.lower_block(i))
+
+    def _hop(self, h: Array, s: Array | None) -> Array:
+        xp = array_namespace(self.z)
+        if s is None:
+            return -xp.astype(h, self.z.dtype)[None, ...]
+        return self.z[:, None, None] * s - h
+
+    def unit_columns(self, lead: int) -> Array:
+        """The columns of the identity on the orbitals lead `lead` touches: (1, n_b, m)."""
+        xp = array_namespace(self.z)
+        n = self.hamiltonian.block_sizes[self.blocks[lead]]
+        one = xp.eye(n, dtype=self.z.dtype, device=device_of(self.z))
+        support = self.supports[lead]
+        return (one if support is None else xp.take(one, support, axis=1))[None, ...]
+
+    def restrict_rows(self, x: Array, lead: int) -> Array:
+        """The rows of `x` (…, n_b, m) that lead `lead` touches."""
+        support = self.supports[lead]
+        return x if support is None else array_namespace(x).take(x, support, axis=-2)
+
+    def restrict_columns(self, x: Array, lead: int) -> Array:
+        """The columns of `x` (…, m, n_b) that lead `lead` touches."""
+        support = self.supports[lead]
+        return x if support is None else array_namespace(x).take(x, support, axis=-1)
+
+    def broadening(self, lead: int) -> Array:
+        """Γ of a lead on its support: (E, m, m)."""
+        return broadening(self.restrict_columns(self.restrict_rows(self.self_energies[lead], lead), lead))
+
+    def spread_hermitian(self, columns: Array, lead: int) -> Array:
+        """The Hermitian (E, n_b, n_b) matrix with the given columns (E, n_b, m) on the lead's support.
+
+        Entries with neither index on the support are left zero: to first order no lead parameter reaches them.
+        """
+        if self.supports[lead] is None:
+            return columns
+        unit = self.unit_columns(lead)
+        inside = self.restrict_rows(columns, lead)
+        return (columns - unit @ inside) @ adjoint(unit) + unit @ adjoint(columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """A block-tridiagonal matrix given by its blocks, each (n_energies or 1, rows, columns); None is a zero block."""
+
+    diagonal_blocks: Sequence[Array | None]
+    upper_blocks: Sequence[Array | None]
+    lower_blocks: Sequence[Array | None]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks N."""
+        return len(self.diagonal_blocks)
+
+    def diagonal(self, i: int) -> Array:
+        """X_ii."""
+        return self.diagonal_blocks[i]
+
+    def upper(self, i: int) -> Array:
+        """X_{i,i+1}."""
+        return self.upper_blocks[i]
+
+    def lower(self, i: int) -> Array:
+        """X_{i+1,i}."""
+        return self.lower_blocks[i]
+
+
+@dataclass(frozen=True, eq=False)
+class Adjoint:
+    """X† of a block-tridiagonal matrix, block by block."""
+
+    matrix: BlockMatrix
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks N."""
+        return self.matrix.n_blocks
+
+    def diagonal(self, i: int) -> Array:
+        """(X_ii)†."""
+        return _dagger(self.matrix.diagonal(i))
+
+    def upper(self, i: int) -> Array:
+        """(X_{i+1,i})†."""
+        return _dagger(self.matrix.lower(i))
+
+    def lower(self, i: int) -> Array:
+        """(X_{i,i+1})†."""
+        return _dagger(self.matrix.upper(i))
+
+
+@dataclass(frozen=True, eq=False)
+class Reversed:
+    """The same matrix with its blocks counted from the other end: left-connected becomes right-connected."""
+
+    matrix: BlockMatrix
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks N."""
+        return self.matrix.n_blocks
+
+    def diagonal(self, i: int) -> Array:
+        """X_{N−1−i, N−1−i}."""
+        return self.matrix.diagonal(self.n_blocks - 1 - i)
+
+    def upper(self, i: int) -> Array:
+        """X_{N−1−i, N−2−i}."""
+        return self.matrix.lower(self.n_blocks - 2 - i)
+
+    def lower(self, i: int) -> Array:
+        """X_{N−2−i, N−1−i}."""
+        return self.matrix.upper(self.n_blocks - 2 - i)
+
+
+def adjoint_factors(factors: Sequence[Array]) -> Iterable[Array]:
+    """The left-connected factors of A† from those of A: g_i†."""
+    return [adjoint(g) for g in factors]
+
+
+def _dagger(x: Array | None) -> Array | None:
+    return None if x is None else adjoint(x)

@@ -1,0 +1,196 @@
+"""The surface Green's function of a semi-infinite lead, and its adjoint by the Stein equation.
+
+    g = (A00 − A01 g A10)⁻¹                                                              (forward)
+    dg − P dg Q = −g (dA00 − dA01 g A10 − A01 g dA10) g,   P = g A01,  Q = A10 g          (tangent)
+    Y − P†Y Q† = ḡ,   K = −g†Y g†:   Ā00 = K,  Ā01 = −K (g A10)†,  Ā10 = −(A01 g)†K        (pullback)
+
+The Stein equation is solved in the basis of the hopping's rank r: with A01 = U a V†, A10 = V b U†,
+
+    W − p W q = U†g†ḡ g†U,   p = U†g†V a†,  q = b†V†g†U,   Y = ḡ + V a†W b†V†.
+
+Nothing of the forward iteration is stored. Derivation: docs/adjoints/surface-green.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..array import adjoint, array_namespace, eps_of, identity, inverse, max_norm, to_numpy
+from ..errors import ConvergenceError
+from ..typing import Array
+from .decimation import decimation
+from .modes import HoppingBasis, bloch_modes, surface_from_modes
+from .stein import stein_doubling, stein_eigenbasis, stein_residual
+
+MAX_POLISH = 3
+
+
+class SurfaceCotangent(NamedTuple):
+    """Cotangents of A00, A01, A10, each (E, n, n)."""
+
+    a00: Array
+    a01: Array
+    a10: Array
+
+
+def surface_green(
+    a00: Array,
+    a01: Array,
+    a10: Array,
+    /,
+    *,
+    method: str,
+    basis: HoppingBasis,
+    energies: Sequence[float],
+    at_real_energy: bool,
+) -> Array:
+    """The retarded surface Green's function g = (A00 − A01 g A10)⁻¹ for a batch of energies.
+
+    Parameters
+    ----------
+    a00, a01, a10 : arrays, shape (E, n, n); a01 and a10 also (1, n, n)
+        z S − H within a cell, from a cell to the next one deeper in the lead, and back.
+    method : "decimation" or "modes"
+    basis : HoppingBasis
+        Column and row space of the hopping.
+    energies : sequence of float
+        For the message of an error [eV].
+    at_real_energy : bool
+        True at η = 0, where open channels have |λ| = 1.
+
+    Returns
+    -------
+    array, shape (E, n, n) [1/eV]
+
+    Raises
+    ------
+    ConvergenceError
+        When ‖g(A00 − A01 g A10) − 1‖ exceeds √eps at some energy, or g is not the retarded branch; names the energies.
+    """
+    xp = array_namespace(a00)
+    if method == "decimation":
+        g = decimation(a00, a01, a10)
+    else:
+        g = surface_from_modes(a00, a01, bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy), basis)
+    g, residual = _polished(g, a00, a01, a10)
+    tolerance = eps_of(a00) ** 0.5
+    bad = ~(residual <= tolerance)
+    if bool(xp.any(bad)):
+        _raise_unconverged(bad, residual, method, energies, tolerance)
+    spectral = -xp.imag(xp.linalg.diagonal(g))
+    lowest = xp.min(spectral, axis=-1)
+    wrong = lowest < -tolerance * xp.max(xp.abs(xp.linalg.diagonal(g)), axis=-1)
+    if bool(xp.any(wrong)):
+        _raise_wrong_branch(wrong, lowest, method, energies)
+    return g
+
+
+def surface_green_vjp(
+    a00: Array,
+    a01: Array,
+    a10: Array,
+    /,
+    *,
+    method: str,
+    basis: HoppingBasis,
+    energies: Sequence[float],
+    at_real_energy: bool,
+) -> tuple[Array, Callable[[Array], SurfaceCotangent]]:
+    """`surface_green` and its pullback ḡ → (Ā00, Ā01, Ā10).
+
+    Kept for the pullback: g, 16 E n² bytes in double precision.
+    """
+    g = surface_green(a00, a01, a10, method=method, basis=basis, energies=energies, at_real_energy=at_real_energy)
+    solve = stein_doubling if method == "decimation" else stein_eigenbasis
+
+    def surface_green_pullback(g_bar: Array) -> SurfaceCotangent:
+        u, v = basis
+        g_dagger = adjoint(g)
+        a_dagger = adjoint(adjoint(u) @ a01 @ v)
+        b_dagger = adjoint(adjoint(v) @ a10 @ u)
+        p = (adjoint(u) @ g_dagger @ v) @ a_dagger
+        q = b_dagger @ (adjoint(v) @ g_dagger @ u)
+        c = adjoint(u) @ (g_dagger @ g_bar @ g_dagger) @ u
+        w = solve(p, q, c)
+        _check_stein(stein_residual(p, q, c, w), energies, eps_of(a00) ** 0.5)
+        y = g_bar + v @ (a_dagger @ w @ b_dagger) @ adjoint(v)
+        k = -(g_dagger @ y @ g_dagger)
+        return SurfaceCotangent(k, -(k @ adjoint(g @ a10)), -(adjoint(a01 @ g) @ k))
+
+    return g, surface_green_pullback
+
+
+def _polished(g: Array, a00: Array, a01: Array, a10: Array) -> tuple[Array, Array]:
+    """The best of a few fixed-point steps g ← (A00 − A01 g A10)⁻¹, and its residual ‖g(A00 − A01 g A10) − 1‖."""
+    xp = array_namespace(a00)
+    one = identity(a00.shape[-1], a00)
+    enough = 32 * a00.shape[-1] * eps_of(a00)
+    inner = a00 - a01 @ g @ a10
+    residual = max_norm(g @ inner - one)
+    for _ in range(MAX_POLISH):
+        if bool(xp.all(residual <= enough)):
+            break
+        trial = inverse(inner)
+        trial_inner = a00 - a01 @ trial @ a10
+        trial_residual = max_norm(trial @ trial_inner - one)
+        better = trial_residual < residual
+        if not bool(xp.any(better)):
+            break
+        g = xp.where(better[:, None, None], trial, g)
+        inner = xp.where(better[:, None, None], trial_inner, inner)
+        residual = xp.where(better, trial_residual, residual)
+    return g, residual
+
+
+def _named(bad: Array, energies: Sequence[float]) -> tuple[list[float], str]:
+    at = [float(e) for e, is_bad in zip(energies, to_numpy(bad).tolist()) if is_bad]
+    text = ", ".join(f"{e:.6g}" for e in at[:5]) + (f" and {len(at) - 5} more" if len(at) > 5 else "")
+    return at, text
+
+
+def _worst(values: Array, bad: Array) -> float:
+    host = to_numpy(values)[to_numpy(bad)]
+    return float("nan") if (host != host).any() else float(abs(host).max())
+
+
+def _raise_unconverged(bad: Array, residual: Array, method: str, energies: Sequence[float], tolerance: float) -> None:
+    at, text = _named(bad, energies)
+    worst = _worst(residual, bad)
+    fix = (
+        'raise eta, or use lead_method="modes"'
+        if method == "decimation"
+        else "the energy is at a band edge, or on a flat band of the lead: shift it slightly, or give a small eta"
+    )
+    raise ConvergenceError(
+        f"the surface Green's function by {method} has residual {worst:.3g} (allowed {tolerance:.3g}) "
+        f"at E = {text} eV; {fix}.",
+        energies=at,
+        residual=worst,
+    )
+
+
+def _raise_wrong_branch(wrong: Array, lowest: Array, method: str, energies: Sequence[float]) -> None:
+    at, text = _named(wrong, energies)
+    worst = _worst(lowest, wrong)
+    raise ConvergenceError(
+        f"the surface Green's function by {method} is not the retarded one at E = {text} eV: a local density of states "
+        f"of {-worst:.3g}·π is negative; the energy is at a band edge: shift it slightly, or give a small eta.",
+        energies=at,
+        residual=worst,
+    )
+
+
+def _check_stein(residual: Array, energies: Sequence[float], tolerance: float) -> None:
+    xp = array_namespace(residual)
+    bad = ~(residual <= tolerance)
+    if bool(xp.any(bad)):
+        at, text = _named(bad, energies)
+        worst = _worst(residual, bad)
+        raise ConvergenceError(
+            f"the adjoint of the surface Green's function has residual {worst:.3g} (allowed {tolerance:.3g}) at "
+            f"E = {text} eV: at a band edge, where the transmission has an infinite slope; shift the energy slightly, "
+            "or give a small eta.",
+            energies=at,
+            residual=worst,
+        )
