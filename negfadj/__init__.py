@@ -19,6 +19,7 @@ from .errors import (
     NegfadjError,
     ShapeError,
 )
+from .physics.currents import current, current_vjp
 from .physics.densities import (
     bond_current,
     bond_current_vjp,
@@ -28,6 +29,16 @@ from .physics.densities import (
     lead_density_vjp,
     local_density_of_states,
     local_density_of_states_vjp,
+)
+from .physics.linear_response import (
+    conductance,
+    conductance_vjp,
+    seebeck,
+    seebeck_vjp,
+    shot_noise,
+    shot_noise_vjp,
+    thermal_conductance,
+    thermal_conductance_vjp,
 )
 from .physics.transport import (
     open_channels,
@@ -42,6 +53,16 @@ from .physics.transport import (
 )
 
 __all__ = [
+    "current",
+    "current_vjp",
+    "conductance",
+    "conductance_vjp",
+    "seebeck",
+    "seebeck_vjp",
+    "shot_noise",
+    "shot_noise_vjp",
+    "thermal_conductance",
+    "thermal_conductance_vjp",
     "BackendError",
     "BlockTridiagonal",
     "ConvergenceError",

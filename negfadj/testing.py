@@ -234,7 +234,7 @@ def _tangent(primal: Any, rng: random.Random) -> Any:
 
 def _gaussian(x: Any, rng: random.Random) -> Any:
     if not is_array(x):
-        return rng.gauss(0.0, 1.0)
+        return max(abs(x), 1.0) * rng.gauss(0.0, 1.0)
     xp = array_namespace(x)
     count = _size(x)
 

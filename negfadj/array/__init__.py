@@ -4,6 +4,7 @@ from .backend import check_backend, gpu_namespace, move_in, move_out
 from .kernels import Kernel, dispatch, use_kernels
 from .linalg import adjoint, eig, identity, inverse, max_norm, sum_of_products, trace_product
 from .memory import batch_size, free_memory, memory_budget
+from .monomial import Monomial, MonomialPattern, monomial_pattern
 from .namespace import (
     array_namespace,
     as_real_like,
@@ -21,6 +22,8 @@ from .tree import STATIC, leaves, rebuild, tree_map
 __all__ = [
     "STATIC",
     "Kernel",
+    "Monomial",
+    "MonomialPattern",
     "adjoint",
     "array_namespace",
     "as_real_like",
@@ -41,6 +44,7 @@ __all__ = [
     "leaves",
     "max_norm",
     "memory_budget",
+    "monomial_pattern",
     "move_in",
     "move_out",
     "real_dtype",

@@ -6,11 +6,14 @@ import numpy as np
 
 from ..typing import Array
 from .kernels import dispatch
+from .monomial import Monomial
 from .namespace import array_namespace, device_of, to_numpy
 
 
 def adjoint(x: Array) -> Array:
     """Conjugate transpose of the last two axes."""
+    if isinstance(x, Monomial):
+        return x.adjoint()
     xp = array_namespace(x)
     return xp.conj(xp.matrix_transpose(x))
 

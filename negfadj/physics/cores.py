@@ -9,12 +9,12 @@ from ..array import array_namespace, device_of
 from ..data import Device, Lead
 from ..errors import InputError
 from ..primitives import transmission_matrix as matrix_primitive
-from ..primitives.lead_blocks import LeadBlocks
+from ..primitives.lead_blocks import LeadBlocks, lead_blocks
 from ..primitives.open_system import OpenSystem
 from ..primitives.taylor import Taylor, taylor_lead_blocks, taylor_surface_green
 from ..primitives.transmission_derivatives import transmission_derivatives
 from ..typing import Array
-from .leads import lead_open_channels, lead_surface
+from .leads import LeadSolver, lead_basis, lead_open_channels
 
 
 def matrix_core(device: Device) -> Callable[[OpenSystem], Array]:
@@ -42,7 +42,8 @@ def derivatives_core(
 ) -> Array:
     """T and its energy derivatives of an `OpenSystem` of this device, (E, order + 1)."""
     z = array_namespace(system.z).real(system.z) + 1j * eta
-    polynomials = [_self_energy_polynomial(lead, z, order, method, eta == 0) for lead in device.leads]
+    solver = LeadSolver(z, slice(None), method, eta == 0)
+    polynomials = [_self_energy_polynomial(lead, solver, order) for lead in device.leads]
     return transmission_derivatives(system, polynomials, source=source, drain=drain, order=order)
 
 
@@ -53,10 +54,10 @@ def _all_channels(device: Device, system: OpenSystem) -> Array:
     return xp.stack(counts, axis=-1)
 
 
-def _self_energy_polynomial(lead: Lead, z: Array, order: int, method: str, at_real_energy: bool) -> Taylor:
+def _self_energy_polynomial(lead: Lead, solver: LeadSolver, order: int) -> Taylor:
     """Σ(E + ε) = A_c g A_c' as a polynomial."""
+    z = solver.z
     xp = array_namespace(z)
-    blocks, g, basis = lead_surface(lead, z, method=method, at_real_energy=at_real_energy)
     one = xp.eye(lead.n_orbitals, dtype=z.dtype, device=device_of(z))
     s01, sc = lead.overlap_hopping, lead.overlap_coupling
     slopes = LeadBlocks(
@@ -66,7 +67,14 @@ def _self_energy_polynomial(lead: Lead, z: Array, order: int, method: str, at_re
         sc,
         None if sc is None else xp.conj(xp.matrix_transpose(sc)),
     )
-    p = taylor_lead_blocks(blocks, slopes, order)
-    surface = taylor_surface_green(p.onsite, p.hopping, p.hopping_back, g, basis, at_real_energy=at_real_energy)
+    p = taylor_lead_blocks(lead_blocks(lead, z), slopes, order)
+    surface = taylor_surface_green(
+        p.onsite,
+        p.hopping,
+        p.hopping_back,
+        solver.surface(lead),
+        lead_basis(lead, z),
+        at_real_energy=solver.at_real_energy,
+    )
     sigma: Taylor = p.coupling @ surface @ p.coupling_back
     return sigma

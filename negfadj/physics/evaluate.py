@@ -26,7 +26,7 @@ from ..data import Device, Lead
 from ..errors import ConvergenceError, ShapeError
 from ..primitives.open_system import OpenSystem
 from ..typing import Array
-from .leads import lead_self_energy, lead_self_energy_vjp, lead_support
+from .leads import LeadSolver
 from .pattern import make_wrt
 from .request import Request
 
@@ -115,8 +115,8 @@ def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
 
 
 def _largest_block(request: Request) -> int:
-    leads = [2 * lead.n_orbitals for lead in request.device.leads if isinstance(lead, Lead)]
-    largest: int = max((*request.device.hamiltonian.block_sizes, *leads))
+    leads: list[int] = [2 * lead.n_orbitals for lead in request.device.leads if isinstance(lead, Lead)]
+    largest = max([*request.device.hamiltonian.block_sizes, *leads])
     return largest**2 * _itemsize(request)
 
 
@@ -135,14 +135,14 @@ def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSy
     xp = array_namespace(request.energies)
     real = xp.astype(request.energies[where], request.dtype)
     z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
-    options: dict[str, Any] = {"method": request.method, "at_real_energy": request.eta == 0}
+    solver = LeadSolver(z_lead, where, request.method, request.eta == 0)
     sigmas, pullbacks = [], []
     for lead in request.device.leads:
         if vjp:
-            sigma, lead_pullback = lead_self_energy_vjp(lead, z_lead, where, **options)
+            sigma, lead_pullback = solver.self_energy_vjp(lead)
             pullbacks.append(lead_pullback)
         else:
-            sigma = lead_self_energy(lead, z_lead, where, **options)
+            sigma = solver.self_energy(lead)
         sigmas.append(sigma)
     device = request.device
     system = OpenSystem(
@@ -151,7 +151,8 @@ def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSy
         device.overlap,
         tuple(sigmas),
         tuple(lead.block for lead in device.leads),
-        tuple(lead_support(lead) for lead in device.leads),
+        request.supports,
+        request.patterns,
     )
     return system, pullbacks
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..array import array_namespace, rebuild, to_numpy
@@ -21,40 +22,74 @@ class LeadCotangent(NamedTuple):
     z: Array | None
 
 
-def lead_self_energy(lead: Lead | SelfEnergy, z: Array, where: slice, *, method: str, at_real_energy: bool) -> Array:
-    """Σ(z) of one lead, (E, n, n) [eV]; `where` are the batch's places among all energies."""
-    if isinstance(lead, SelfEnergy):
-        return _tabulated(lead, z, where)
-    blocks, g, _ = lead_surface(lead, z, method=method, at_real_energy=at_real_energy)
-    return self_energy(blocks.coupling, g, blocks.coupling_back)
+@dataclass(frozen=True, eq=False)
+class LeadSolver:
+    """Self-energies of leads at one batch of energies; equal leads, as on both sides of most devices, are solved once.
+
+    Parameters
+    ----------
+    z : array, shape (E,), complex — the leads' complex energies [eV]
+    where : slice — the batch's places among all energies
+    method : "decimation" or "modes"
+    at_real_energy : bool — True at η = 0
+    """
+
+    z: Array
+    where: slice
+    method: str
+    at_real_energy: bool
+    solved: list[tuple[Lead, Any]] = field(default_factory=list)
+
+    def self_energy(self, lead: Lead | SelfEnergy) -> Array:
+        """Σ(z) of one lead, (E, n, n) [eV]."""
+        if isinstance(lead, SelfEnergy):
+            return _tabulated(lead, self.z, self.where)
+        blocks = lead_blocks(lead, self.z)
+        return self_energy(blocks.coupling, self.surface(lead), blocks.coupling_back)
+
+    def self_energy_vjp(self, lead: Lead | SelfEnergy) -> tuple[Array, Callable[[Array], LeadCotangent]]:
+        """`self_energy` and its pullback Σ̄ → the lead's blocks and z̄. Kept: g, 16 E n² bytes."""
+        if isinstance(lead, SelfEnergy):
+            sigma = _tabulated(lead, self.z, self.where)
+            return sigma, lambda sigma_bar: LeadCotangent(_tabulated_bar(lead, sigma_bar, self.where), None)
+        blocks, blocks_pullback = lead_blocks_vjp(lead, self.z)
+        g, surface_pullback = self._once(lead, surface_green_vjp)
+        sigma, sigma_pullback = self_energy_vjp(blocks.coupling, g, blocks.coupling_back)
+
+        def lead_self_energy_pullback(sigma_bar: Array) -> LeadCotangent:
+            coupling_bar, g_bar, coupling_back_bar = sigma_pullback(sigma_bar)
+            a00_bar, a01_bar, a10_bar = surface_pullback(g_bar)
+            bar = blocks_pullback(LeadBlocks(a00_bar, a01_bar, a10_bar, coupling_bar, coupling_back_bar))
+            return LeadCotangent(bar.lead, bar.z)
+
+        return sigma, lead_self_energy_pullback
+
+    def surface(self, lead: Lead) -> Array:
+        """The surface Green's function of a lead, (E, n, n) [1/eV]."""
+        return self._once(lead, surface_green)
+
+    def _once(self, lead: Lead, function: Callable[..., Any]) -> Any:
+        for other, result in self.solved:
+            if _same_bulk(lead, other):
+                return result
+        xp = array_namespace(self.z)
+        blocks = lead_blocks(lead, self.z)
+        result = function(
+            blocks.onsite,
+            blocks.hopping,
+            blocks.hopping_back,
+            method=self.method,
+            basis=lead_basis(lead, self.z),
+            energies=to_numpy(xp.real(self.z)).tolist(),
+            at_real_energy=self.at_real_energy,
+        )
+        self.solved.append((lead, result))
+        return result
 
 
-def lead_surface(lead: Lead, z: Array, *, method: str, at_real_energy: bool) -> tuple[LeadBlocks, Array, HoppingBasis]:
-    """The lead's blocks of ζ S − H, its surface Green's function (E, n, n) [1/eV], and the basis of its hopping."""
-    blocks = lead_blocks(lead, z)
-    options = _surface_options(lead, z, method, at_real_energy)
-    return blocks, surface_green(blocks.onsite, blocks.hopping, blocks.hopping_back, **options), options["basis"]
-
-
-def lead_self_energy_vjp(
-    lead: Lead | SelfEnergy, z: Array, where: slice, *, method: str, at_real_energy: bool
-) -> tuple[Array, Callable[[Array], LeadCotangent]]:
-    """`lead_self_energy` and its pullback Σ̄ → the lead's blocks and z̄. Kept: g, 16 E n² bytes."""
-    if isinstance(lead, SelfEnergy):
-        return _tabulated(lead, z, where), lambda sigma_bar: LeadCotangent(_tabulated_bar(lead, sigma_bar, where), None)
-    blocks, blocks_pullback = lead_blocks_vjp(lead, z)
-    g, surface_pullback = surface_green_vjp(
-        blocks.onsite, blocks.hopping, blocks.hopping_back, **_surface_options(lead, z, method, at_real_energy)
-    )
-    sigma, sigma_pullback = self_energy_vjp(blocks.coupling, g, blocks.coupling_back)
-
-    def lead_self_energy_pullback(sigma_bar: Array) -> LeadCotangent:
-        coupling_bar, g_bar, coupling_back_bar = sigma_pullback(sigma_bar)
-        a00_bar, a01_bar, a10_bar = surface_pullback(g_bar)
-        bar = blocks_pullback(type(blocks)(a00_bar, a01_bar, a10_bar, coupling_bar, coupling_back_bar))
-        return LeadCotangent(bar.lead, bar.z)
-
-    return sigma, lead_self_energy_pullback
+def lead_basis(lead: Lead, z: Array) -> HoppingBasis:
+    """Column and row space of the lead's hopping."""
+    return hopping_basis(lead.hopping, lead.overlap_hopping, z.dtype)
 
 
 def lead_open_channels(lead: Lead, energies: Array) -> Array:
@@ -63,7 +98,7 @@ def lead_open_channels(lead: Lead, energies: Array) -> Array:
     z = xp.astype(energies, xp.complex64 if energies.dtype == xp.float32 else xp.complex128)
     blocks = lead_blocks(lead, z)
     return count_open(
-        bloch_modes(blocks.onsite, blocks.hopping, blocks.hopping_back, _basis(lead, z), at_real_energy=True)
+        bloch_modes(blocks.onsite, blocks.hopping, blocks.hopping_back, lead_basis(lead, z), at_real_energy=True)
     )
 
 
@@ -83,14 +118,19 @@ def lead_support(lead: Lead | SelfEnergy) -> Array | None:
     return xp.nonzero(touched)[0]
 
 
-def _surface_options(lead: Lead, z: Array, method: str, at_real_energy: bool) -> dict[str, Any]:
-    xp = array_namespace(z)
-    energies: Sequence[float] = to_numpy(xp.real(z)).tolist()
-    return {"method": method, "basis": _basis(lead, z), "energies": energies, "at_real_energy": at_real_energy}
+def _same_bulk(lead: Lead, other: Lead) -> bool:
+    """Do two leads have the same surface function?"""
+    xp = array_namespace(lead.onsite)
 
+    def same(x: Any, y: Any) -> bool:
+        if x is y:
+            return True
+        return x is not None and y is not None and x.shape == y.shape and bool(xp.all(x == y))
 
-def _basis(lead: Lead, z: Array) -> HoppingBasis:
-    return hopping_basis(lead.hopping, lead.overlap_hopping, z.dtype)
+    names = ("onsite", "hopping", "overlap_onsite", "overlap_hopping")
+    return bool(lead.potential_energy == other.potential_energy) and all(
+        same(getattr(lead, name), getattr(other, name)) for name in names
+    )
 
 
 def _tabulated(lead: SelfEnergy, z: Array, where: slice) -> Array:

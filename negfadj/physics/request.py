@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..array import array_namespace, check_backend, complex_dtype, device_of, is_array, leaves, move_in, real_dtype
 from ..data import Device, Lead, SelfEnergy
 from ..data.checks import check_finite
 from ..errors import InputError, InputTypeError, ShapeError
+from ..primitives.open_system import hopping_patterns
 from ..typing import Array, ArrayLike, Backend, LeadMethod
+from .leads import lead_support
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,16 @@ class Request:
     backend: Backend
     memory_limit: float | None
     origin: Device
+
+    @cached_property
+    def supports(self) -> tuple[Array | None, ...]:
+        """Per lead, the orbitals of its block it touches."""
+        return tuple(lead_support(lead) for lead in self.device.leads)
+
+    @cached_property
+    def patterns(self) -> tuple[Any, ...]:
+        """Per pair of blocks, the pattern of a hopping with one entry a row and column."""
+        return hopping_patterns(self.device.hamiltonian, self.device.overlap)
 
     @property
     def dtype(self) -> Any:

@@ -9,7 +9,7 @@ Sources: López Sancho, López Sancho and Rubio, J. Phys. F 15, 851 (1985), Eqs.
 
 from __future__ import annotations
 
-from ..array import array_namespace, eps_of, inverse, max_norm
+from ..array import array_namespace, device_of, eps_of, inverse, max_norm
 from ..typing import Array
 
 MAX_PASSES = 60  # 2^60 cells: beyond every |λ| < 1 that double precision can tell from 1
@@ -28,16 +28,28 @@ def decimation(a00: Array, a01: Array, a10: Array, /) -> Array:
     array, shape (E, n, n)
     """
     xp = array_namespace(a00)
-    surface, bulk, alpha, beta = a00, a00, a01, a10
-    scale = xp.max(max_norm(a00))
+    n_energies = a00.shape[0]
+    surface, bulk = a00, a00
+    alpha, beta = (xp.broadcast_to(x, a00.shape) for x in (a01, a10))
+    scale = max_norm(a00)
+    here = xp.arange(n_energies, device=device_of(a00))  # the energies still in hand
+    places, surfaces = [], []
     for _ in range(MAX_PASSES):
         g = inverse(bulk)
         alpha_g, beta_g = alpha @ g, beta @ g
         there_and_back = alpha_g @ beta
         surface = surface - there_and_back
-        change = xp.max(max_norm(there_and_back))
         bulk = bulk - there_and_back - beta_g @ alpha
-        if not bool(change > eps_of(a00) * scale / 16):
+        going = max_norm(there_and_back) > eps_of(a00) * scale / 16
+        left = int(xp.sum(xp.astype(going, xp.int64)))
+        if left == 0:
             break
         alpha, beta = alpha_g @ alpha, beta_g @ beta
-    return inverse(surface)
+        if left <= 0.75 * here.shape[0]:  # converged energies leave the batch
+            done, kept = xp.nonzero(~going)[0], xp.nonzero(going)[0]
+            places.append(xp.take(here, done))
+            surfaces.append(xp.take(surface, done, axis=0))
+            here, scale = xp.take(here, kept), xp.take(scale, kept)
+            surface, bulk, alpha, beta = (xp.take(x, kept, axis=0) for x in (surface, bulk, alpha, beta))
+    order = xp.argsort(xp.concat([*places, here]))
+    return inverse(xp.take(xp.concat([*surfaces, surface]), order, axis=0))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..array import adjoint, array_namespace, device_of
+from ..array import MonomialPattern, adjoint, array_namespace, device_of, monomial_pattern
 from ..data import BlockTridiagonal
 from ..typing import Array
 from .broadening import broadening
@@ -23,9 +23,9 @@ class BlockMatrix(Protocol):
 
     def diagonal(self, i: int) -> Array: ...
 
-    def upper(self, i: int) -> Array: ...
+    def upper(self, i: int) -> Any: ...
 
-    def lower(self, i: int) -> Array: ...
+    def lower(self, i: int) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,8 @@ class OpenSystem:
     self_energies : arrays, shape (n_energies, n_b, n_b) [eV], one a lead
     blocks : the block each lead touches
     supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
+    patterns : per pair of blocks, the pattern of its upper block where it has one entry a row and column at most;
+        products with such a block gather instead of multiplying
     """
 
     z: Array
@@ -47,6 +49,7 @@ class OpenSystem:
     self_energies: tuple[Array, ...]
     blocks: tuple[int, ...]
     supports: tuple[Array | None, ...]
+    patterns: tuple[MonomialPattern | None, ...] = ()
 
     @property
     def n_blocks(self) -> int:
@@ -73,12 +76,22 @@ class OpenSystem:
                 block = block - sigma
         return block
 
-    def upper(self, i: int) -> Array:
-        """A_{i,i+1}, (E, n_i, n_{i+1}); (1, …) in an orthogonal basis."""
+    def upper(self, i: int) -> Any:
+        """A_{i,i+1}, (E, n_i, n_{i+1}); (1, …) in an orthogonal basis; a `Monomial` where it is one."""
+        block = self.dense_upper(i)
+        return self.patterns[i].of(block) if self.patterns and self.patterns[i] is not None else block
+
+    def lower(self, i: int) -> Any:
+        """A_{i+1,i}, (E, n_{i+1}, n_i). z S† − H† also away from the real axis; a `Monomial` where it is one."""
+        block = self.dense_lower(i)
+        return self.patterns[i].transposed().of(block) if self.patterns and self.patterns[i] is not None else block
+
+    def dense_upper(self, i: int) -> Array:
+        """A_{i,i+1} as an array."""
         return self._hop(self.hamiltonian.upper[i], None if self.overlap is None else self.overlap.upper[i])
 
-    def lower(self, i: int) -> Array:
-        """A_{i+1,i}, (E, n_{i+1}, n_i); (1, …) in an orthogonal basis. z S† − H† also away from the real axis."""
+    def dense_lower(self, i: int) -> Array:
+        """A_{i+1,i} as an array."""
         return self._hop(self.hamiltonian.lower_block(i), None if self.overlap is None else self.overlap.lower_block(i))
 
     def _hop(self, h: Array, s: Array | None) -> Array:
@@ -198,6 +211,17 @@ class Reversed:
 def adjoint_factors(factors: Sequence[Array]) -> Iterable[Array]:
     """The left-connected factors of A† from those of A: g_i†."""
     return [adjoint(g) for g in factors]
+
+
+def hopping_patterns(
+    hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None
+) -> tuple[MonomialPattern | None, ...]:
+    """Per pair of neighbouring blocks, the monomial pattern of H and S between them, both ways; None where dense."""
+    found = []
+    for i, upper in enumerate(hamiltonian.upper):
+        lowers = [None if m is None or m.is_hermitian else adjoint(m.lower_block(i)) for m in (hamiltonian, overlap)]
+        found.append(monomial_pattern(upper, None if overlap is None else overlap.upper[i], *lowers))
+    return tuple(found)
 
 
 def _dagger(x: Array | None) -> Array | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..array import adjoint, array_namespace, eps_of, identity, inverse, max_norm, to_numpy
+from ..array import adjoint, array_namespace, device_of, eps_of, identity, inverse, max_norm, to_numpy
 from ..errors import ConvergenceError
 from ..typing import Array
 from .decimation import decimation
@@ -73,7 +73,7 @@ def surface_green(
         g = decimation(a00, a01, a10)
     else:
         g = surface_from_modes(a00, a01, bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy), basis)
-    g, residual = _polished(g, a00, a01, a10)
+    g, residual = _polished(g, a00, a01, a10, basis)
     tolerance = eps_of(a00) ** 0.5
     bad = ~(residual <= tolerance)
     if bool(xp.any(bad)):
@@ -121,26 +121,64 @@ def surface_green_vjp(
     return g, surface_green_pullback
 
 
-def _polished(g: Array, a00: Array, a01: Array, a10: Array) -> tuple[Array, Array]:
-    """The best of a few fixed-point steps g ← (A00 − A01 g A10)⁻¹, and its residual ‖g(A00 − A01 g A10) − 1‖."""
+def surface_tangent(
+    right: Array, g: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool
+) -> Array:
+    """δ with δ − P δ Q = C, P = g A01, Q = A10 g: the tangent of the surface function for C = −g (dA00 − …) g.
+
+    In the basis of the hopping: δ = C + g U a w b U†g,  w − (V†g U a) w (b U†g V) = V†C V.
+    """
+    u, v = basis
+    a, b = adjoint(u) @ a01 @ v, adjoint(v) @ a10 @ u
+    into, out_of = g @ u @ a, b @ adjoint(u) @ g
+    solve = stein_eigenbasis if at_real_energy else stein_doubling
+    w = solve(adjoint(v) @ into, out_of @ v, adjoint(v) @ right @ v)
+    return right + into @ w @ out_of
+
+
+def _polished(g: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis) -> tuple[Array, Array]:
+    """g after one fixed-point step g ← (A00 − A01 g A10)⁻¹ and Newton steps where it needs them; and its residual.
+
+    Newton: with g' the fixed-point step, δ − g'A01 δ A10 g' = g' − g.
+    """
     xp = array_namespace(a00)
-    one = identity(a00.shape[-1], a00)
-    enough = 32 * a00.shape[-1] * eps_of(a00)
-    inner = a00 - a01 @ g @ a10
-    residual = max_norm(g @ inner - one)
+    residual, inner = _residual(g, a00, a01, a10)
     for _ in range(MAX_POLISH):
-        if bool(xp.all(residual <= enough)):
+        poor = residual > 1e-2 * eps_of(a00) ** 0.5
+        if not bool(xp.any(poor)):
             break
-        trial = inverse(inner)
-        trial_inner = a00 - a01 @ trial @ a10
-        trial_residual = max_norm(trial @ trial_inner - one)
-        better = trial_residual < residual
+        where = xp.nonzero(poor)[0]
+        blocks = [x if x.shape[0] == 1 else xp.take(x, where, axis=0) for x in (a00, a01, a10)]
+        old = xp.take(g, where, axis=0)
+        trial = inverse(xp.take(inner, where, axis=0))
+        # in the eigenbasis at any η: doubling would diverge on a g whose error exceeds 1 − |λ|
+        trial = old + surface_tangent(trial - old, trial, blocks[1], blocks[2], basis, at_real_energy=True)
+        trial_residual, trial_inner = _residual(trial, *blocks)
+        better = trial_residual < xp.take(residual, where, axis=0)
         if not bool(xp.any(better)):
             break
-        g = xp.where(better[:, None, None], trial, g)
-        inner = xp.where(better[:, None, None], trial_inner, inner)
-        residual = xp.where(better, trial_residual, residual)
+        where, kept = where[better], xp.nonzero(better)[0]
+        g = _replaced(g, where, xp.take(trial, kept, axis=0))
+        inner = _replaced(inner, where, xp.take(trial_inner, kept, axis=0))
+        residual = _replaced(residual, where, xp.take(trial_residual, kept, axis=0))
     return g, residual
+
+
+def _residual(g: Array, a00: Array, a01: Array, a10: Array) -> tuple[Array, Array]:
+    """‖g(A00 − A01 g A10) − 1‖ per energy, and A00 − A01 g A10."""
+    inner = a00 - a01 @ g @ a10
+    return max_norm(g @ inner - identity(a00.shape[-1], a00)), inner
+
+
+def _replaced(x: Array, where: Array, new: Array) -> Array:
+    """`x` with the rows `where` of its first axis replaced."""
+    xp = array_namespace(x)
+    index = xp.arange(x.shape[0], device=device_of(x))
+    hits = index[:, None] == where[None, :]
+    place = xp.sum(xp.astype(hits, xp.int64) * xp.arange(where.shape[0], device=device_of(x))[None, :], axis=1)
+    replaced = xp.any(hits, axis=1)
+    replaced = xp.reshape(replaced, (x.shape[0], *([1] * (x.ndim - 1))))
+    return xp.where(replaced, xp.take(new, place, axis=0), x)
 
 
 def _named(bad: Array, energies: Sequence[float]) -> tuple[list[float], str]:

@@ -20,7 +20,7 @@ from ..array import adjoint, array_namespace, inverse
 from ..typing import Array
 from .lead_blocks import LeadBlocks
 from .modes import HoppingBasis
-from .stein import stein_doubling, stein_eigenbasis
+from .surface import surface_tangent
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +77,7 @@ def taylor_surface_green(
     a00: Taylor, a01: Taylor, a10: Taylor, g: Array, basis: HoppingBasis, *, at_real_energy: bool
 ) -> Taylor:
     """g_0 … g_K of the surface Green's function, given g_0."""
-    u, v = basis
-    solve = stein_eigenbasis if at_real_energy else stein_doubling
-    a, b = adjoint(u) @ a01.coefficients[0] @ v, adjoint(v) @ a10.coefficients[0] @ u
-    p, q = (adjoint(v) @ g @ u) @ a, b @ (adjoint(u) @ g @ v)
+    first_01, first_10 = a01.coefficients[0], a10.coefficients[0]
     zero = array_namespace(g).zeros_like(g)
     found, inner = [g], [(a00 - a01 @ Taylor((g, *([zero] * (len(a00.coefficients) - 1)))) @ a10).coefficients[0]]
     for k in range(1, len(a00.coefficients)):
@@ -89,9 +86,8 @@ def taylor_surface_green(
         right = -(g @ known @ g)
         if k > 1:
             right = right - _sum([found[j] @ inner[k - j] for j in range(1, k)]) @ g
-        w = solve(p, q, adjoint(v) @ right @ v)
-        found.append(right + (g @ u @ a) @ w @ (b @ adjoint(u) @ g))
-        inner.append(known - a01.coefficients[0] @ found[k] @ a10.coefficients[0])
+        found.append(surface_tangent(right, g, first_01, first_10, basis, at_real_energy=at_real_energy))
+        inner.append(known - first_01 @ found[k] @ first_10)
     return Taylor(tuple(found))
 
 

@@ -67,11 +67,11 @@ class _TaylorSystem:
 
     def upper(self, i: int) -> Array:
         overlap = self.system.overlap
-        return linear(self.system.upper(i), None if overlap is None else overlap.upper[i], self.order)
+        return linear(self.system.dense_upper(i), None if overlap is None else overlap.upper[i], self.order)
 
     def lower(self, i: int) -> Array:
         overlap = self.system.overlap
-        return linear(self.system.lower(i), None if overlap is None else overlap.lower_block(i), self.order)
+        return linear(self.system.dense_lower(i), None if overlap is None else overlap.lower_block(i), self.order)
 
 
 def _broadening(system: OpenSystem, sigma: Taylor, lead: int) -> Taylor:

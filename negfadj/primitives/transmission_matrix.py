@@ -50,9 +50,9 @@ def transmission_matrix_vjp(
     def transmission_matrix_pullback(t_bar: Array, wrt: Any = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
         weight = t_bar[:, :, :, None, None]
-        x_bar = [[2 * weight[:, i, j] * through[i][j] for j in leads] for i in leads]
+        x_bar = [[2 * weight[:, i, j, ...] * through[i][j] for j in leads] for i in leads]
         for j in leads:
-            x_bar[j][j] = x_bar[j][j] + 2j * weight[:, j, j] * gammas[j]
+            x_bar[j][j] = x_bar[j][j] + 2j * weight[:, j, j, ...] * gammas[j]
         x_bar_dagger = xp.concat(
             [xp.concat([adjoint(x_bar[i][j]) for i in leads], axis=-1) for j in leads], axis=-2
         )  # (E, columns of all leads, rows of all leads)
@@ -65,11 +65,11 @@ def transmission_matrix_vjp(
 
         def gamma_bar(lead: int, states: Array, co_states: Array) -> Array:
             """The columns of Γ̄ on the orbitals the lead touches, (E, n_b, m)."""
-            total = -1j * weight[:, lead, lead] * (states[:, :, spans[lead]] - adjoint(co_states[:, spans[lead], :]))
+            total = -1j * weight[:, lead, lead, ...] * (states[:, :, spans[lead]] - adjoint(co_states[:, spans[lead], :]))
             for k in leads:
                 into = states[:, :, spans[k]] @ gammas[k] @ adjoint(x[lead][k])
                 out_of = adjoint(co_states[:, spans[k], :]) @ gammas[k] @ x[k][lead]
-                total = total + weight[:, lead, k] * into + weight[:, k, lead] * out_of
+                total = total + weight[:, lead, k, ...] * into + weight[:, k, lead, ...] * out_of
             return total
 
         for i, states, _ in pair_sweep(accumulator, solve_columns(system, factors, columns), weighted_rows()):

@@ -1,0 +1,96 @@
+"""A stack of matrices with at most one entry in every row and column: products by gathering instead of n³ work.
+
+The hoppings of nearest-neighbour lattices are of this kind. `x @ m` and `m @ x` work for arrays of any library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..typing import Array
+from .namespace import array_namespace, device_of, to_numpy
+
+
+@dataclass(frozen=True, eq=False)
+class Monomial:
+    """M with M[r, column_of_row[r]] = by_row[…, r], and the same entries sorted by column.
+
+    Parameters
+    ----------
+    by_row, by_column : arrays, shapes (E or 1, n) and (E or 1, m); zero where a row or column is empty
+    column_of_row, row_of_column : integer arrays (n,) and (m,), or None where they count 0, 1, 2, …
+    """
+
+    by_row: Array
+    column_of_row: Array | None
+    by_column: Array
+    row_of_column: Array | None
+
+    __array_ufunc__ = None  # NumPy and CuPy leave x @ m to __rmatmul__
+
+    def __matmul__(self, x: Array) -> Array:
+        return self.by_row[:, :, None] * _gathered(x, self.column_of_row, -2)
+
+    def __rmatmul__(self, x: Array) -> Array:
+        return _gathered(x, self.row_of_column, -1) * self.by_column[:, None, :]
+
+    def adjoint(self) -> Monomial:
+        """M†."""
+        xp = array_namespace(self.by_row)
+        return Monomial(xp.conj(self.by_column), self.row_of_column, xp.conj(self.by_row), self.column_of_row)
+
+
+@dataclass(frozen=True, eq=False)
+class MonomialPattern:
+    """Where the entries of a monomial matrix are; `of` puts the values of a stack (E or 1, n, m) there."""
+
+    column_of_row: Array
+    row_of_column: Array
+    rows_in_order: bool
+    columns_in_order: bool
+
+    def of(self, block: Array) -> Monomial:
+        """The block as a `Monomial`."""
+        xp = array_namespace(block)
+        n, m = block.shape[-2], block.shape[-1]
+        rows = xp.arange(n, device=device_of(block))
+        columns = xp.arange(m, device=device_of(block))
+        flat = xp.reshape(block, (block.shape[0], n * m))
+        by_row = xp.take(flat, rows * m + self.column_of_row, axis=1)
+        by_column = xp.take(flat, self.row_of_column * m + columns, axis=1)
+        return Monomial(
+            by_row,
+            None if self.rows_in_order else self.column_of_row,
+            by_column,
+            None if self.columns_in_order else self.row_of_column,
+        )
+
+    def transposed(self) -> MonomialPattern:
+        """The pattern of the transposed matrix."""
+        return MonomialPattern(self.row_of_column, self.column_of_row, self.columns_in_order, self.rows_in_order)
+
+
+def monomial_pattern(*matrices: Array | None) -> MonomialPattern | None:
+    """The common pattern of matrices (n, m) when it has at most one entry a row and column; else None."""
+    given = [x for x in matrices if x is not None]
+    xp = array_namespace(*given)
+    joined = given[0] != 0
+    for x in given[1:]:
+        joined = joined | (x != 0)
+    counts = xp.astype(joined, xp.int64)
+    if int(xp.max(xp.sum(counts, axis=0))) > 1 or int(xp.max(xp.sum(counts, axis=1))) > 1:
+        return None
+    column_of_row, row_of_column = xp.argmax(counts, axis=1), xp.argmax(counts, axis=0)
+    return MonomialPattern(
+        column_of_row, row_of_column, _in_order(column_of_row, joined), _in_order(row_of_column, joined)
+    )
+
+
+def _in_order(index: Array, joined: Array) -> bool:
+    host: Any = to_numpy(index)
+    return joined.shape[0] == joined.shape[1] and bool((host == range(host.shape[0])).all())
+
+
+def _gathered(x: Array, index: Array | None, axis: int) -> Array:
+    return x if index is None else array_namespace(x).take(x, index, axis=axis)

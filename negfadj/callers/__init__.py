@@ -1,0 +1,1 @@
+"""What meets the user: objectives and embeddings, job files and the command line, results and pictures."""

@@ -1,0 +1,111 @@
+"""A device from sparse matrices: the orbitals ordered into blocks, the leads put on theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..data import BlockTridiagonal, Device, Lead
+from ..errors import InputError, ShapeError
+from ..typing import Array
+from .partition import Partition, partition
+
+
+@dataclass(frozen=True, eq=False)
+class LeadMatrices:
+    """The matrices of a lead before the device is cut into blocks.
+
+    Parameters
+    ----------
+    onsite, hopping : sparse matrices, shape (n, n)
+        As in `Lead` [eV].
+    coupling : sparse matrix, shape (n_device, n)
+        <device|H|lead cell 0> [eV], with a row for every orbital of the device.
+    overlap_onsite, overlap_hopping, overlap_coupling : sparse matrices, optional
+        The same of the overlap.
+    """
+
+    onsite: Any
+    hopping: Any
+    coupling: Any
+    overlap_onsite: Any = None
+    overlap_hopping: Any = None
+    overlap_coupling: Any = None
+
+    @property
+    def interface(self) -> Array:
+        """The device orbitals that couple to the lead."""
+        pattern = abs(self.coupling)
+        if self.overlap_coupling is not None:
+            pattern = pattern + abs(self.overlap_coupling)
+        return np.unique(sparse.csr_array(pattern).nonzero()[0])
+
+
+def device_from_sparse(
+    hamiltonian: Any, leads: Sequence[LeadMatrices], overlap: Any = None
+) -> tuple[Device, Partition]:
+    """Order a sparse Hamiltonian into blocks between its leads.
+
+    Parameters
+    ----------
+    hamiltonian : SciPy sparse matrix, shape (n, n)
+        [eV], Hermitian.
+    leads : sequence of LeadMatrices
+        Any number.
+    overlap : SciPy sparse matrix, shape (n, n), optional
+
+    Returns
+    -------
+    device : Device
+        With NumPy blocks.
+    partition : Partition
+        Its order: orbital k of the device is orbital order[k] of `hamiltonian`.
+
+    Raises
+    ------
+    ShapeError
+        When a coupling has not one row per orbital of the device.
+    InputError
+        As `partition`, and as the data classes.
+    """
+    hamiltonian = sparse.csr_array(hamiltonian)
+    overlap = None if overlap is None else sparse.csr_array(overlap)
+    for k, lead in enumerate(leads):
+        if lead.coupling.shape[0] != hamiltonian.shape[0]:
+            raise ShapeError(
+                f"the coupling of lead {k} has shape {tuple(lead.coupling.shape)} but the device has "
+                f"{hamiltonian.shape[0]} "
+                "orbitals; give it one row per orbital of the device."
+            )
+        if (lead.overlap_onsite is None) != (overlap is None):
+            raise InputError(f"lead {k} and the device must both have an overlap matrix or neither.")
+    pattern = abs(hamiltonian) if overlap is None else abs(hamiltonian) + abs(overlap)
+    cut = partition(pattern, [lead.interface for lead in leads])
+    placed = tuple(_place(lead, cut, block) for lead, block in zip(leads, cut.lead_blocks))
+    return Device(_blocks(hamiltonian, cut), placed, None if overlap is None else _blocks(overlap, cut)), cut
+
+
+def _blocks(matrix: sparse.csr_array, cut: Partition) -> BlockTridiagonal:
+    return BlockTridiagonal.from_sparse(matrix[cut.order][:, cut.order], cut.block_sizes)
+
+
+def _place(lead: LeadMatrices, cut: Partition, block: int) -> Lead:
+    start = sum(cut.block_sizes[:block])
+    rows = cut.order[start : start + cut.block_sizes[block]]
+
+    def dense(matrix: Any, rows: Any = slice(None)) -> Array:
+        return None if matrix is None else sparse.csr_array(matrix)[rows].toarray()
+
+    return Lead(
+        onsite=dense(lead.onsite),
+        hopping=dense(lead.hopping),
+        coupling=dense(lead.coupling, rows),
+        block=block,
+        overlap_onsite=dense(lead.overlap_onsite),
+        overlap_hopping=dense(lead.overlap_hopping),
+        overlap_coupling=dense(lead.overlap_coupling, rows),
+    )

@@ -1,0 +1,193 @@
+"""Atoms: elements, positions and the periodic cell they stand in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileFormatError, InputError, InputTypeError, ShapeError
+from ..typing import Array, ArrayLike
+from .optional import import_optional
+
+AXES = {"x": 0, "y": 1, "z": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Elements and positions of atoms.
+
+    Parameters
+    ----------
+    symbols : sequence of str, length n_atoms
+        Chemical symbols.
+    positions : array, shape (n_atoms, 3)
+        [Å].
+    cell : array, shape (3, 3), optional
+        Lattice vectors in rows [Å]; needed along the periodic directions only.
+    periodic : three booleans
+        Along which lattice vectors the structure repeats.
+    index : sequence of int, length n_atoms, optional
+        The number of every atom in the file it came from, counted from 0; default 0 … n_atoms − 1.
+
+    Raises
+    ------
+    ShapeError, InputError, InputTypeError
+        Naming the array and the atom.
+    """
+
+    symbols: tuple[str, ...]
+    positions: Array
+    cell: Array = None
+    periodic: tuple[bool, bool, bool] = (False, False, False)
+    index: Array = None
+
+    def __post_init__(self) -> None:
+        symbols = tuple(str(s) for s in self.symbols)
+        positions = _real_array(self.positions, "positions", (None, 3))
+        if len(symbols) != len(positions):
+            raise ShapeError(
+                f"{len(symbols)} symbols but positions of {len(positions)} atoms; give one symbol per row of positions."
+            )
+        if not symbols:
+            raise InputError("the structure has no atoms.")
+        cell = _real_array(np.zeros((3, 3)) if self.cell is None else self.cell, "cell", (3, 3))
+        periodic = tuple(bool(p) for p in self.periodic)
+        if len(periodic) != 3:
+            raise ShapeError(
+                f"periodic has {len(periodic)} entries; give one boolean per lattice vector, three in all."
+            )
+        index = np.arange(len(symbols)) if self.index is None else np.asarray(self.index, dtype=np.int64)
+        if index.shape != (len(symbols),):
+            raise ShapeError(f"index has shape {index.shape} but there are {len(symbols)} atoms; one number per atom.")
+        for name, value in (("symbols", symbols), ("positions", positions), ("cell", cell), ("index", index)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "periodic", periodic)
+        _check_cell(cell, np.flatnonzero(periodic))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.symbols)
+
+    @property
+    def elements(self) -> Array:
+        """The symbols as an array of strings, shape (n_atoms,)."""
+        return np.array(self.symbols)
+
+    def select(self, atoms: ArrayLike) -> Structure:
+        """The atoms with these indices, in the order given, in the same cell."""
+        atoms = np.asarray(atoms)
+        symbols = self.elements[atoms]
+        return Structure(tuple(symbols.tolist()), self.positions[atoms], self.cell, self.periodic, self.index[atoms])
+
+    def drop(self, elements: Iterable[str]) -> Structure:
+        """The structure without the atoms of these elements; `index` still tells their numbers in the file.
+
+        Raises
+        ------
+        InputError
+            When there is no atom of a named element, or no atom is left.
+        """
+        elements = list(elements)
+        for element in elements:
+            if element not in self.symbols:
+                raise InputError(
+                    f"drop={elements}: there is no {element!r} in the structure, which has {formula(self)}."
+                )
+        kept = np.flatnonzero(~np.isin(self.elements, elements)) if elements else np.arange(self.n_atoms)
+        if not len(kept):
+            raise InputError(f"drop={elements} leaves no atom of {formula(self)}.")
+        return self.select(kept)
+
+    @classmethod
+    def from_ase(cls, atoms: Any) -> Structure:
+        """From an `ase.Atoms` object: its symbols, positions, cell and periodic directions.
+
+        Raises
+        ------
+        InputTypeError
+            When `atoms` is something else.
+        """
+        if not hasattr(atoms, "get_chemical_symbols"):
+            raise InputTypeError(f"atoms is a {type(atoms).__name__}; pass an ase.Atoms object.")
+        return cls(tuple(atoms.get_chemical_symbols()), atoms.positions, np.asarray(atoms.cell), tuple(atoms.pbc))
+
+
+def read_structure(path: str | PathLike[str]) -> Structure:
+    """Read a structure file in any format ASE knows: xyz, extxyz, POSCAR, cif, ….
+
+    Parameters
+    ----------
+    path : path of the file
+
+    Returns
+    -------
+    Structure
+        Atoms in the order of the file.
+
+    Raises
+    ------
+    InputError
+        When there is no such file.
+    FileFormatError
+        When ASE cannot read it, with ASE's reason.
+    MissingDependencyError
+        When ASE is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"structure file {str(path)!r} does not exist; check the name and the folder it is looked for in."
+        )
+    ase_io = import_optional("ase.io", "reading a structure file")
+    try:
+        atoms = ase_io.read(path)
+    except Exception as error:  # ASE's readers raise whatever their parsing ran into
+        raise FileFormatError(
+            f"structure file {str(path)!r} cannot be read ({type(error).__name__}: {error}); "
+            "check that it is complete, that its elements exist and that its name says its format (.xyz, "
+            ".extxyz, POSCAR)."
+        ) from error
+    return Structure.from_ase(atoms)
+
+
+def formula(structure: Structure) -> str:
+    """The elements and how many atoms of each: "C 390, H 4"."""
+    return ", ".join(f"{symbol} {count}" for symbol, count in sorted(Counter(structure.symbols).items()))
+
+
+def axis_index(axis: str) -> int:
+    """0, 1, 2 for "x", "y", "z"."""
+    if axis not in AXES:
+        raise InputError(f'axis={axis!r} is not a Cartesian axis; use "x", "y" or "z".')
+    return AXES[axis]
+
+
+def _real_array(x: Any, name: str, shape: Sequence[int | None]) -> Array:
+    try:
+        array = np.array(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{name} cannot be made an array of real numbers ({error}).") from error
+    if array.ndim != len(shape) or any(want is not None and want != has for want, has in zip(shape, array.shape)):
+        wanted = ", ".join("n_atoms" if n is None else str(n) for n in shape)
+        raise ShapeError(f"{name} has shape {array.shape} but must be ({wanted}), in Å.")
+    if not np.all(np.isfinite(array)):
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise InputError(f"{name}[{row}] = {array[row]}; every entry must be a finite number.")
+    return array
+
+
+def _check_cell(cell: Array, directions: Array) -> None:
+    vectors = cell[directions]
+    if len(vectors) and np.linalg.matrix_rank(vectors, tol=1e-6) < len(vectors):
+        raise InputError(
+            f"the structure is periodic along lattice vectors {directions.tolist()} but these are "
+            f"{vectors.tolist()} Å, "
+            "zero or parallel; give the cell, or leave `periodic` out."
+        )

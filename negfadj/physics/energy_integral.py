@@ -1,0 +1,172 @@
+"""What current and linear response share: T(E) asked for at the nodes of an adaptive quadrature, and pulled back there.
+
+The nodes of the quadrature are the same forwards and backwards: T̄ at a node is its quadrature weight times the
+integrand's, and one pullback over all nodes does the rest. At η = 0 a perfect contact's T jumps at its band edges; the
+derivative of such a jump is a delta function that no set of nodes sees, and the pullback says so instead of leaving it
+out. Derivation: docs/adjoints/energy-integrals.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import array_api_compat.numpy as host
+
+from ..array import array_namespace, device_of, is_array, move_in, move_out, to_numpy
+from ..constants import BOLTZMANN
+from ..data import Device
+from ..errors import ConvergenceError, InputError, InputTypeError, ShapeError
+from ..typing import Array, Backend, LeadMethod
+from .quadrature import EnergyIntegral, integrate
+from .request import make_request
+
+TAIL = 40.0  # kT: f and its window are below 1e-17 beyond
+NUDGE = 1e-9  # eV: a node that falls on a band edge is moved by this much
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyProblem:
+    """A checked integral: the device on the backend, and how T(E) is asked for."""
+
+    device: Device
+    origin: Device
+    backend: Backend
+    options: dict[str, Any]
+    kt: float
+    temperature: float
+    rtol: float
+    max_energies: int
+    breaks: tuple[float, ...]
+
+    def at(self, function: Callable[..., Array], energies: Any) -> Any:
+        """`function` at host energies (m,), as a host array; nodes on a band edge are nudged off it."""
+        energies = host.asarray(energies)
+        for attempt in range(4):
+            try:
+                return to_numpy(function(self.device, self.moved(energies), **self.options))
+            except ConvergenceError as error:
+                if attempt == 3 or not error.energies:
+                    raise
+                failed = host.any(
+                    host.abs(energies[:, None] - host.asarray(error.energies)[None, :]) < NUDGE / 4, axis=1
+                )
+                energies = host.where(failed, energies + NUDGE * 10**attempt, energies)
+        raise AssertionError("unreachable")
+
+    def moved(self, x: Any) -> Array:
+        """A host array beside the device's arrays."""
+        like = self.device.hamiltonian.diagonal[0]
+        return host.asarray(x) if _is_numpy(like) else array_namespace(like).asarray(x, device=device_of(like))
+
+    def out(self, x: Any) -> Array:
+        """A host result where the caller's arrays are."""
+        return move_out(self.moved(x), self.origin, self.backend)
+
+    def host(self, x: Array) -> Any:
+        """An array on the host."""
+        return to_numpy(x)
+
+    def back(self, tree: Any) -> Any:
+        """A tree of arrays where the caller's arrays are."""
+        return move_out(tree, self.origin, self.backend)
+
+    def integral(self, function: Callable[..., Array], weight: Callable[[Any], Any], mus: Any) -> EnergyIntegral:
+        """∫ T w dE over the window of the chemical potentials."""
+        low, high = float(host.min(mus)) - TAIL * self.kt, float(host.max(mus)) + TAIL * self.kt
+        if high <= low:
+            high = low + 1e-300
+        breaks = [low, high, *(b for b in self.breaks if low < b < high)]
+        for mu in sorted({float(m) for m in mus}):
+            breaks += [mu + k * self.kt for k in (-12, -4, 0, 4, 12)] if self.kt else [mu]
+        breaks += [low + (high - low) * k / 8 for k in range(1, 8)]
+        return integrate(partial(self.at, function), weight, breaks, rtol=self.rtol, max_energies=self.max_energies)
+
+
+def pull_nodes(
+    problem: EnergyProblem, function_vjp: Callable[..., Any], integral: EnergyIntegral, t_bar: Any, wrt: Any
+) -> Device:
+    """The device's cotangent from T̄ at the nodes; nodes that weigh nothing are left out."""
+    largest = float(host.max(host.abs(t_bar)))
+    felt = [e for e in integral.jumps if largest > 0]
+    if felt:
+        raise ConvergenceError(
+            f"T(E) jumps at E = {', '.join(f'{e:.6g}' for e in felt[:5])} eV inside the window: at eta = 0 a perfect "
+            "contact opens a channel there, and the derivative of the jump is not in the integrand's derivative; give eta > 0, "
+            "1e-4 eV say.",
+            energies=felt,
+        )
+    keep = host.abs(t_bar) > 1e-18 * largest if largest > 0 else host.arange(t_bar.shape[0]) == 0
+    _, pullback = function_vjp(problem.device, problem.moved(integral.energies[keep]), **problem.options)
+    return problem.back(pullback(problem.moved(t_bar[keep]), wrt=wrt).device)  # type: ignore[no-any-return]
+
+
+def energy_problem(
+    device: Device,
+    temperature: Any,
+    source: int,
+    drain: int,
+    eta: float,
+    device_eta: float,
+    lead_method: LeadMethod,
+    backend: Backend,
+    memory_limit: float | None,
+    rtol: float,
+    max_energies: int,
+    breaks: Sequence[float],
+) -> EnergyProblem:
+    kelvin = real_host(temperature, "temperature")
+    if kelvin.ndim != 0:
+        raise ShapeError(f"temperature has shape {kelvin.shape} but must be one number [K].")
+    if kelvin < 0:
+        raise InputError(f"temperature={float(kelvin)!r} K is negative; give 0 or more.")
+    if not isinstance(device, Device):
+        raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
+    options = {
+        "source": device.lead_index(source, "source"),
+        "drain": device.lead_index(drain, "drain"),
+        "eta": eta,
+        "device_eta": device_eta,
+        "lead_method": lead_method,
+        "memory_limit": memory_limit,
+    }
+    make_request(device, 0.0, eta, device_eta, lead_method, backend, memory_limit)  # refuse early
+    (moved,) = move_in((device,), backend)
+    return EnergyProblem(
+        moved,
+        device,
+        backend,
+        options,
+        float(kelvin) * BOLTZMANN,
+        float(kelvin),
+        rtol,
+        max_energies,
+        tuple(float(b) for b in breaks),
+    )
+
+
+def real_host(x: Any, name: str) -> Any:
+    """A real argument as a host array of float64, or an error with its value."""
+    values = to_numpy(x) if is_array(x) else x
+    try:
+        values = host.asarray(values)
+    except (TypeError, ValueError):
+        raise InputTypeError(f"{name}={x!r} must be real numbers.") from None
+    if values.dtype.kind not in "iuf":
+        raise InputTypeError(f"{name}={x!r} must be real numbers.")
+    if not host.all(host.isfinite(values)):
+        raise InputError(f"{name}={x!r} must be finite.")
+    return host.astype(values, host.float64)
+
+
+def host_bar(value_bar: Any, shape: tuple[int, ...]) -> Any:
+    bar = real_host(value_bar, "value_bar")
+    if tuple(bar.shape) != tuple(shape):
+        raise ShapeError(f"value_bar has shape {tuple(bar.shape)} but the value has shape {tuple(shape)}.")
+    return host.reshape(bar, (-1,))
+
+
+def _is_numpy(x: Any) -> bool:
+    return isinstance(x, host.ndarray)
