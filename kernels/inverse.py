@@ -1,6 +1,6 @@
-"""Inverse of every matrix of a stack: zgetrf + zgetri one matrix after the other, without NumPy's identity right-hand side.
+"""Inverse of every matrix of a stack: getrf and getri one matrix after the other, without Python between them.
 
-8 n³ real operations against the 32 n³/3 of a solve with the identity, and no Python between matrices.
+8 n³ real operations against the 32 n³/3 of NumPy's solve with the identity.
 """
 
 from __future__ import annotations
@@ -8,20 +8,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .lapack import inverse_buffers, invert
+
 
 @njit(cache=True)
-def _inverse_stack(x: np.ndarray, out: np.ndarray) -> None:
+def _inverse_stack(x):  # type: ignore[no-untyped-def]
+    sizes, pivots, work = inverse_buffers(x[0])
     for k in range(x.shape[0]):
-        try:
-            out[k] = np.linalg.inv(x[k])
-        except Exception:  # a singular matrix: NaN, as the caller's checks expect
-            out[k] = np.nan
+        invert(x[k], sizes, pivots, work)
 
 
 def inverse(x: np.ndarray) -> np.ndarray:
-    """Inverse of (…, n, n); NaN where a matrix is singular."""
+    """Inverse of complex (…, n, n); NaN where a matrix is singular."""
     n = x.shape[-1]
-    stack = np.ascontiguousarray(x).reshape(-1, n, n)
-    out = np.empty_like(stack)
-    _inverse_stack(stack, out)
+    out = np.array(x, order="C", copy=True).reshape(-1, n, n)
+    _inverse_stack(out)
     return out.reshape(x.shape)

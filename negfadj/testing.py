@@ -151,6 +151,7 @@ class _Check:
         for x, x_bar in _paired(primal, bar):
             if x_bar is None or not is_array(x):
                 continue
+            _require(is_array(x_bar), f"argument {key!r}: a cotangent is a {type(x_bar).__name__}, not an array.")
             _require(
                 tuple(x_bar.shape) == tuple(x.shape),
                 f"argument {key!r}: a cotangent has shape {tuple(x_bar.shape)} for a primal of shape {tuple(x.shape)}.",
@@ -187,8 +188,8 @@ class _Check:
         steps = [self.step * 2.0**-k for k in range(9)]
         remainders = [abs(self._loss(key, primal, tangent, h, weights) - base - h * slope) for h in steps]
         kept = [(math.log2(h), math.log2(r)) for h, r in zip(steps, remainders) if r > floor]
-        if not kept and abs(slope) * steps[0] > floor:
-            return math.inf, 0  # linear in this argument: no remainder at all, and a derivative that is felt
+        if not kept and self._is_linear(key, primal, tangent, weights, base, slope):
+            return math.inf, 0
         _require(
             len(kept) >= 3,
             f"argument {key!r}: only {len(kept)} steps of the Taylor test are above round-off; give a larger `step`.",
@@ -201,6 +202,12 @@ class _Check:
             f"(remainders {', '.join(f'{r:.2g}' for r in remainders)}).",
         )
         return order, len(kept)
+
+    def _is_linear(self, key: int | str, primal: Any, tangent: Any, weights: Any, base: float, slope: float) -> bool:
+        """No remainder even at a step as large as the primal, where the derivative itself is well felt."""
+        there = self._loss(key, primal, tangent, 1.0, weights)
+        size = abs(base) + abs(slope) + abs(there)
+        return abs(there - base - slope) <= 1e-12 * size and abs(slope) > 1e-6 * size
 
 
 def _ridders(f: Callable[[float], float], h: float, levels: int = 8) -> tuple[float, float]:

@@ -207,9 +207,7 @@ def lead_self_energy(lead: Any, tangent: Any, energy: Dual, eta: float, number: 
     s00 = Dual(np.eye(lead.n_orbitals)) if s00 is None else s00
     s01 = Dual(np.zeros_like(h01.value)) if s01 is None else s01
     sc = Dual(np.zeros_like(hc.value)) if sc is None else sc
-    g = surface(
-        zeta * s00 - h00, zeta * s01 - h01, zeta * s01.dagger - h01.dagger, at_real_energy=eta == 0
-    )
+    g = surface(zeta * s00 - h00, zeta * s01 - h01, zeta * s01.dagger - h01.dagger, at_real_energy=eta == 0)
     return (zeta * sc - hc) @ g @ (zeta * sc.dagger - hc.dagger)
 
 

@@ -1,10 +1,11 @@
 """The array layer: array libraries, backends, kernels, memory, trees of arrays."""
 
 from .backend import check_backend, gpu_namespace, move_in, move_out
-from .kernels import Kernel, dispatch, use_kernels
-from .linalg import adjoint, eig, identity, inverse, max_norm, sum_of_products, trace_product
-from .memory import batch_size, free_memory, memory_budget
-from .monomial import Monomial, MonomialPattern, monomial_pattern
+from .computing import computing
+from .hopping import Monomial, MonomialPattern, RealBlock, monomial_pattern, product, structured
+from .kernels import KERNELS, Kernel, inverse, use_kernels
+from .linalg import adjoint, eig, identity, max_norm, sum_of_products, trace_product
+from .memory import batch_size, cached_batch, free_memory, memory_budget
 from .namespace import (
     array_namespace,
     as_real_like,
@@ -20,18 +21,21 @@ from .namespace import (
 from .tree import STATIC, leaves, rebuild, tree_map
 
 __all__ = [
+    "KERNELS",
     "STATIC",
     "Kernel",
     "Monomial",
     "MonomialPattern",
+    "RealBlock",
     "adjoint",
     "array_namespace",
     "as_real_like",
     "batch_size",
+    "cached_batch",
+    "computing",
     "check_backend",
     "complex_dtype",
     "device_of",
-    "dispatch",
     "eig",
     "eps_of",
     "free_memory",
@@ -47,8 +51,10 @@ __all__ = [
     "monomial_pattern",
     "move_in",
     "move_out",
+    "product",
     "real_dtype",
     "rebuild",
+    "structured",
     "sum_of_products",
     "to_numpy",
     "trace_product",

@@ -24,11 +24,15 @@ Choice = Literal["auto", "reference"]
 _choice: ContextVar[Choice] = ContextVar("negfadj_kernels", default="auto")
 
 
+KERNELS: dict[str, Kernel] = {}  # every kernel by name, filled as their modules are imported
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A hot loop with one definition and any number of faster twins.
 
-    `numba` and `cuda` are "module:function" under ``negfadj._kernels``, imported at first use.
+    `numba` and `cuda` are "module:function" under ``negfadj._kernels``, imported at first use; they serve complex
+    arrays.
     """
 
     name: str
@@ -36,11 +40,18 @@ class Kernel:
     numba: str | None = None
     cuda: str | None = None
 
+    def __post_init__(self) -> None:
+        KERNELS[self.name] = self
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the implementation that serves the first argument, an array."""
+        return self.implementation(arguments[0])(*arguments)
+
     def implementation(self, x: Array) -> Callable[..., Any]:
         """The function that serves arrays like `x` under the present choice of kernels."""
         if _choice.get() == "reference":
             return self.reference
-        if isinstance(x, np.ndarray) and self.numba is not None:
+        if isinstance(x, np.ndarray) and x.dtype.kind == "c" and self.numba is not None:
             return _load(self.numba)
         if array_api_compat.is_cupy_array(x) and self.cuda is not None:
             return _load(self.cuda)
@@ -59,18 +70,11 @@ def _inverse_reference(x: Array) -> Array:
         return xp.linalg.inv(x)
     except np.linalg.LinAlgError:
         if x.ndim == 2:
-            return xp.full_like(x, float("nan"))
+            return xp.full_like(x, complex("nan+nanj") if xp.isdtype(x.dtype, "complex floating") else float("nan"))
         return xp.stack([_inverse_reference(x[k, ...]) for k in range(x.shape[0])])
 
 
-KERNELS: dict[str, Kernel] = {
-    "inverse": Kernel("inverse", _inverse_reference, numba="inverse:inverse"),
-}
-
-
-def dispatch(name: str, x: Array) -> Callable[..., Any]:
-    """The implementation of kernel `name` for arrays like `x`."""
-    return KERNELS[name].implementation(x)
+inverse = Kernel("inverse", _inverse_reference, numba="inverse:inverse")
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..typing import Array
-from .kernels import dispatch
-from .monomial import Monomial
+from .hopping import Monomial, RealBlock
 from .namespace import array_namespace, device_of, to_numpy
 
 
 def adjoint(x: Array) -> Array:
     """Conjugate transpose of the last two axes."""
-    if isinstance(x, Monomial):
+    if isinstance(x, Monomial | RealBlock):
         return x.adjoint()
     xp = array_namespace(x)
     return xp.conj(xp.matrix_transpose(x))
@@ -22,11 +21,6 @@ def identity(n: int, like: Array) -> Array:
     """The n × n identity with the dtype, library and device of `like`."""
     xp = array_namespace(like)
     return xp.eye(n, dtype=like.dtype, device=device_of(like))
-
-
-def inverse(x: Array) -> Array:
-    """Inverse of every matrix of a stack (…, n, n)."""
-    return dispatch("inverse", x)(x)
 
 
 def trace_product(x: Array, y: Array) -> Array:
@@ -57,15 +51,25 @@ def eig(x: Array) -> tuple[Array, Array]:
     (CuPy from version 14); for any other library the stack goes to the host and back.
     """
     if isinstance(x, np.ndarray):
-        return tuple(np.linalg.eig(x))  # type: ignore[return-value]
+        return _host_eig(x)
     xp = array_namespace(x)
     own = getattr(xp.linalg, "eig", None)
     if own is not None:
         values, vectors = own(x)
         return values, vectors
-    values, vectors = np.linalg.eig(to_numpy(x))
+    values, vectors = _host_eig(to_numpy(x))
     device = device_of(x)
     return (
         xp.asarray(values.astype(to_numpy(x).dtype), device=device),
         xp.asarray(vectors.astype(to_numpy(x).dtype), device=device),
     )
+
+
+def _host_eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """NumPy's eig, with NaN for a matrix that has no finite entries instead of an exception for the whole stack."""
+    finite = np.isfinite(x).all(axis=(-2, -1))
+    if finite.all():
+        values, vectors = np.linalg.eig(x)
+        return values, vectors
+    values, vectors = np.linalg.eig(np.where(finite[..., None, None], x, 0))
+    return np.where(finite[..., None], values, np.nan), np.where(finite[..., None, None], vectors, np.nan)

@@ -6,9 +6,10 @@ import os
 
 import array_api_compat
 
-from ..errors import InputError, MemoryLimitError
+from ..errors import InputError, InputTypeError, MemoryLimitError
 from ..typing import Array
 
+CACHED_STACK = 512 * 1024  # bytes of a stack of matrices that a core's cache holds beside three more
 DEFAULT_FRACTION = 0.4  # of what is free, when no limit is given
 
 
@@ -42,12 +43,21 @@ def memory_budget(like: Array, memory_limit: float | None) -> int:
     """
     if memory_limit is None:
         return int(DEFAULT_FRACTION * free_memory(like))
+    if isinstance(memory_limit, bool) or not isinstance(memory_limit, int | float):
+        raise InputTypeError(f"memory_limit={memory_limit!r} must be a number of bytes, such as 2e9.")
     if not memory_limit > 0:
         raise InputError(f"memory_limit={memory_limit!r} must be a positive number of bytes.")
     return int(memory_limit)
 
 
-def batch_size(n_energies: int, bytes_per_energy: int, budget: int, *, most: int = 256) -> int:
+def cached_batch(like: Array, bytes_per_matrix: int) -> int:
+    """Most energies in one batch: on the host, so many that a stack of matrices stays in a core's cache."""
+    if array_api_compat.is_cupy_array(like):
+        return 1 << 30
+    return max(4, min(256, CACHED_STACK // bytes_per_matrix))
+
+
+def batch_size(n_energies: int, bytes_per_energy: int, budget: int, *, most: int) -> int:
     """How many energies go in one batch.
 
     Raises

@@ -18,7 +18,7 @@ def _fields(x: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(x) if not f.metadata.get("static")]
 
 
-def rebuild(x: Any, **changes: Any) -> Any:
+def rebuild(x: Any, /, **changes: Any) -> Any:
     """A copy of a frozen data class with fields replaced, without the checks of its constructor."""
     new = object.__new__(type(x))
     for field in dataclasses.fields(x):

@@ -49,7 +49,8 @@ class BlockTridiagonal:
         lower = None if self.lower is None else _blocks(self.lower, "lower")
         if len(diagonal) == 0:
             raise ShapeError("diagonal is empty; a device has at least one block.")
-        xp = common_namespace(*diagonal, *upper, *(lower or ()))
+        given = [x for x in (*diagonal, *upper, *(lower or ())) if is_array(x)]
+        xp = common_namespace(*given) if given else array_api_numpy
         diagonal = tuple(as_float_array(x, f"diagonal[{i}]", xp) for i, x in enumerate(diagonal))
         upper = tuple(as_float_array(x, f"upper[{i}]", xp) for i, x in enumerate(upper))
         if lower is not None:
@@ -103,6 +104,11 @@ class BlockTridiagonal:
     def is_hermitian(self) -> bool:
         """True when no lower blocks were given: X_{i+1,i} = X_{i,i+1}†."""
         return self.lower is None
+
+    @property
+    def is_real(self) -> bool:
+        """True when every block is real."""
+        return not any(is_complex(x) for x in (*self.diagonal, *self.upper, *(self.lower or ())))
 
     def lower_block(self, i: int) -> Array:
         """X_{i+1,i}."""
@@ -180,12 +186,15 @@ class BlockTridiagonal:
             raise ShapeError(f"matrix has shape {tuple(matrix.shape)} but must be square.")
         matrix = matrix.tocsr()
         offsets = _offsets(block_sizes, matrix.shape[0])
-        block_of = [i for i, n in enumerate(block_sizes) for _ in range(n)]
+        host = array_api_numpy
+        block_of = host.repeat(host.arange(len(offsets) - 1), host.asarray([int(n) for n in block_sizes]))
         entries = matrix.tocoo()
-        rows, columns, values = (to_numpy(x).tolist() for x in (entries.row, entries.col, entries.data))
-        for a, b, value in zip(rows, columns, values):
-            if abs(block_of[a] - block_of[b]) > 1 and value != 0:
-                _raise_outside(a, b, value, block_of[a], block_of[b])
+        rows, columns, values = (to_numpy(x) for x in (entries.row, entries.col, entries.data))
+        far = (host.abs(block_of[rows] - block_of[columns]) > 1) & (values != 0)
+        if host.any(far):
+            e = int(host.argmax(far))
+            a, b = int(rows[e]), int(columns[e])
+            _raise_outside(a, b, values[e], int(block_of[a]), int(block_of[b]))
         if hermitian:
             # a lower block would otherwise be dropped unseen
             difference = abs(matrix - matrix.conj().T).tocoo()
@@ -245,8 +254,3 @@ def _raise_outside(a: int, b: int, value: Any, i: int, j: int) -> None:
         f"entry [{a}, {b}] = {value} joins blocks {i} and {j}, which are not neighbours; "
         "use larger blocks or another order of the orbitals."
     )
-
-
-def is_complex_matrix(matrix: BlockTridiagonal) -> bool:
-    """True when any block is complex."""
-    return any(is_complex(x) for x in (*matrix.diagonal, *matrix.upper, *(matrix.lower or ())))

@@ -92,7 +92,7 @@ def density_of_states_vjp(
     Notes
     -----
     Ḡ = −i D̄ S/π, Ā = −G†Ḡ G† by a selected congruence (docs/adjoints/density-of-states.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead; nothing
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead; nothing
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
@@ -183,7 +183,7 @@ def local_density_of_states_vjp(
     Notes
     -----
     Ḡ = −i (diag(D̄) S + S diag(D̄))/2π, Ā = −G†Ḡ G† by a selected congruence (docs/adjoints/density-of-states.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead; nothing
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead; nothing
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
@@ -281,7 +281,7 @@ def lead_density_vjp(
     Notes
     -----
     Ā_kl = −(2 X_l Γ_s R_k)†, R = (𝒜X)†G with 𝒜 = diag(D̄)/2π; Γ̄_s = X†𝒜X (docs/adjoints/scattering-states.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead; nothing
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead; nothing
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
@@ -307,7 +307,7 @@ def bond_current(
 ) -> Array:
     """Energy-resolved current through every bond of the device, injected by one lead.
 
-        I_ab(E) = 2 Im[(H − E S)_ab A_ba],  A = G Γ_s G†;  positive from b to a;  a cut through the device sums to T
+        I_ab(E) = 2 Im[(H − E S)_ab A_ba],  A = G Γ_s G†;  positive from b to a
 
     Parameters
     ----------
@@ -318,7 +318,8 @@ def bond_current(
     Returns
     -------
     array, shape (n_energies, n_bonds), real, per spin, on the device of the inputs
-        In the order of ``device.bonds``, pairs (a, b) with a < b; times (2e/h)(f_s − f_d) dE it is a current.
+        In the order of ``device.bonds``, pairs (a, b) with a < b. Counted in the direction away from the source, the
+        bonds across any cut sum to T: with the source at the low end that is minus the sum over the pairs.
 
     Sources
     -------
@@ -358,7 +359,7 @@ def bond_current_vjp(
     -----
     𝒜_ab = −i K_ab Ī_ab pulled back through the scattering states; K̄_ab = 2i A_ab Ī_ab (docs/adjoints/bond-current.md).
     Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, the scattering states, 16 m Σ n_i,
-    and 64 n² for each lead.
+    and 128 n² for each lead.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
     source = device.lead_index(source, "source")

@@ -17,13 +17,17 @@ import array_api_compat.numpy as host
 
 from ..array import array_namespace, device_of, is_array, move_in, move_out, to_numpy
 from ..constants import BOLTZMANN
-from ..data import Device
+from ..data import Device, Lead
 from ..errors import ConvergenceError, InputError, InputTypeError, ShapeError
 from ..typing import Array, Backend, LeadMethod
+from .leads import lead_open_channels
 from .quadrature import EnergyIntegral, integrate
 from .request import make_request
+from .transport import transmission
 
 TAIL = 40.0  # kT: f and its window are below 1e-17 beyond
+EDGE_WIDTH = 1e-8  # eV: a band edge is found to this width,
+JUMP_HEIGHT = 1e-2  # and a change of T by more than this across it is a step, not a square root
 NUDGE = 1e-9  # eV: a node that falls on a band edge is moved by this much
 
 
@@ -76,8 +80,8 @@ class EnergyProblem:
     def integral(self, function: Callable[..., Array], weight: Callable[[Any], Any], mus: Any) -> EnergyIntegral:
         """∫ T w dE over the window of the chemical potentials."""
         low, high = float(host.min(mus)) - TAIL * self.kt, float(host.max(mus)) + TAIL * self.kt
-        if high <= low:
-            high = low + 1e-300
+        if not high > low:  # equal chemical potentials at zero temperature: an empty window
+            high = low + 1e-12 * (1 + abs(low))
         breaks = [low, high, *(b for b in self.breaks if low < b < high)]
         for mu in sorted({float(m) for m in mus}):
             breaks += [mu + k * self.kt for k in (-12, -4, 0, 4, 12)] if self.kt else [mu]
@@ -90,17 +94,47 @@ def pull_nodes(
 ) -> Device:
     """The device's cotangent from T̄ at the nodes; nodes that weigh nothing are left out."""
     largest = float(host.max(host.abs(t_bar)))
-    felt = [e for e in integral.jumps if largest > 0]
+    felt = _jumps(problem, integral, host.abs(t_bar) > 1e-12 * largest) if largest > 0 else []
     if felt:
         raise ConvergenceError(
             f"T(E) jumps at E = {', '.join(f'{e:.6g}' for e in felt[:5])} eV inside the window: at eta = 0 a perfect "
-            "contact opens a channel there, and the derivative of the jump is not in the integrand's derivative; give eta > 0, "
-            "1e-4 eV say.",
+            "contact opens a channel there, and the derivative of the jump is not in the integrand's derivative; "
+            "give eta > 0, 1e-4 eV say.",
             energies=felt,
         )
     keep = host.abs(t_bar) > 1e-18 * largest if largest > 0 else host.arange(t_bar.shape[0]) == 0
     _, pullback = function_vjp(problem.device, problem.moved(integral.energies[keep]), **problem.options)
     return problem.back(pullback(problem.moved(t_bar[keep]), wrt=wrt).device)  # type: ignore[no-any-return]
+
+
+def _jumps(problem: EnergyProblem, integral: EnergyIntegral, felt: Any) -> list[float]:
+    """Energies in the window where T is discontinuous: a lead's channels change there, and T does not start from zero.
+
+    Between neighbouring nodes with different channel counts the band edge is found by halving; T just below and just
+    above it tells a jump from the usual square root.
+    """
+    leads = [problem.device.leads[problem.options[name]] for name in ("source", "drain")]
+    if problem.options["eta"] != 0 or not all(isinstance(lead, Lead) for lead in leads):
+        return []
+
+    def channels(energies: Any) -> Any:
+        counts = [to_numpy(lead_open_channels(lead, problem.moved(energies))) for lead in leads]
+        return counts[0] * 1000 + counts[1]
+
+    order = host.argsort(integral.energies)
+    energies, felt = integral.energies[order], felt[order]
+    counts = channels(energies)
+    changes = host.nonzero((counts[1:] != counts[:-1]) & (felt[1:] | felt[:-1]))[0]
+    if changes.size == 0:
+        return []
+    lower, upper, below = energies[changes], energies[changes + 1], counts[changes]
+    while float(host.max(upper - lower)) > EDGE_WIDTH:
+        middle = (lower + upper) / 2
+        same = channels(middle) == below
+        lower, upper = host.where(same, middle, lower), host.where(same, upper, middle)
+    before = problem.at(transmission, lower - EDGE_WIDTH)
+    after = problem.at(transmission, upper + EDGE_WIDTH)
+    return [float(e) for e, jump in zip(upper, host.abs(after - before) > JUMP_HEIGHT) if jump]
 
 
 def energy_problem(

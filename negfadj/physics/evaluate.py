@@ -14,7 +14,10 @@ from typing import Any, NamedTuple, Protocol
 from ..array import (
     array_namespace,
     batch_size,
+    cached_batch,
+    computing,
     device_of,
+    is_array,
     memory_budget,
     move_in,
     move_out,
@@ -22,13 +25,14 @@ from ..array import (
     to_numpy,
     tree_map,
 )
-from ..data import Device, Lead
-from ..errors import ConvergenceError, ShapeError
+from ..data import Device
+from ..data.checks import check_finite
+from ..errors import ConvergenceError, InputTypeError, ShapeError
 from ..primitives.open_system import OpenSystem
 from ..typing import Array
 from .leads import LeadSolver
 from .pattern import make_wrt
-from .request import Request
+from .request import Request, largest_matrix
 
 
 class TransportCotangent(NamedTuple):
@@ -54,7 +58,8 @@ CoreVjp = Callable[[OpenSystem], tuple[Array, Callable[..., Any]]]
 def evaluate(request: Request, core: Core, *, layers: float = 8.0) -> Array:
     """The observable at every energy, moved back to the caller; `layers` is its peak memory in largest blocks."""
     xp = array_namespace(request.energies)
-    values = [core(_assemble(request, where)[0]) for where in _batches(request, layers * _largest_block(request))]
+    with computing(largest_matrix(request.device)):
+        values = [core(_assemble(request, where)[0]) for where in _batches(request, layers * _largest_block(request))]
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
     return move_out(xp.reshape(value, (*request.shape, *value.shape[1:])), request.origin, request.backend)
@@ -73,15 +78,15 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     budget = memory_budget(request.energies, request.memory_limit)
     batches = list(_batches(request, per_energy))
     keep = kept_bytes * n_energies + layers * _largest_block(request) <= budget
-    kept: dict[int, tuple[Any, ...]] = {}
+    kept: dict[int, list[Any]] = {}
     values = []
-    for number, where in enumerate(batches):
-        forward = _forward(request, core_vjp, where) if keep else None
-        if forward is not None:
-            kept[number] = forward[1:]
-            values.append(forward[0])
-        else:
-            values.append(core(_assemble(request, where)[0]))
+    with computing(largest_matrix(request.device)):
+        for number, where in enumerate(batches):
+            if keep:
+                batch_value, *kept[number] = _forward(request, core_vjp, where)
+            else:
+                batch_value = core(_assemble(request, where)[0])
+            values.append(batch_value)
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
     flat_shape = value.shape
@@ -92,11 +97,13 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
         checked = make_wrt(wrt, request.device.hamiltonian)
         total: Any = None
         energy_bars = []
-        for number, where in enumerate(batches):
-            observable_pullback, lead_pullbacks = kept[number] if keep else _forward(request, core_vjp, where)[1:]
-            bar, energy_bar = _pull_batch(request, observable_pullback(value_bar[where, ...], checked), lead_pullbacks)
-            total = bar if total is None else tree_map(lambda x, y: x + y, total, bar)
-            energy_bars.append(energy_bar)
+        with computing(largest_matrix(request.device)):
+            for number, where in enumerate(batches):
+                observable_pullback, lead_pullbacks = kept[number] if keep else _forward(request, core_vjp, where)[1:]
+                system_bar = observable_pullback(value_bar[where, ...], checked)
+                bar, energy_bar = _pull_batch(request, system_bar, lead_pullbacks)
+                total = bar if total is None else tree_map(lambda x, y: x + y, total, bar)
+                energy_bars.append(energy_bar)
         energies_bar = None
         if energy_bars[0] is not None:
             energies_bar = xp.reshape(xp.concat(energy_bars), request.shape)
@@ -109,25 +116,27 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
 
 def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
     n_energies = int(request.energies.shape[0])
-    size = batch_size(n_energies, int(bytes_per_energy), memory_budget(request.energies, request.memory_limit))
+    budget = memory_budget(request.energies, request.memory_limit)
+    most = cached_batch(request.energies, _largest_block(request))
+    size = batch_size(n_energies, int(bytes_per_energy), budget, most=most)
     for start in range(0, n_energies, size):
         yield slice(start, min(start + size, n_energies))
 
 
 def _largest_block(request: Request) -> int:
-    leads: list[int] = [2 * lead.n_orbitals for lead in request.device.leads if isinstance(lead, Lead)]
-    largest = max([*request.device.hamiltonian.block_sizes, *leads])
-    return largest**2 * _itemsize(request)
+    largest: int = largest_matrix(request.device)
+    return largest * largest * _itemsize(request)
 
 
 def _kept_bytes(request: Request) -> int:
     blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
-    leads = sum(lead.coupled_shape[0] ** 2 + 3 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
+    leads = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
     return (blocks + leads) * _itemsize(request)
 
 
 def _itemsize(request: Request) -> int:
-    return 8 if request.dtype == array_namespace(request.energies).complex64 else 16
+    is_single = bool(request.dtype == array_namespace(request.energies).complex64)
+    return 8 if is_single else 16
 
 
 def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSystem, list[Any]]:
@@ -152,7 +161,7 @@ def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSy
         tuple(sigmas),
         tuple(lead.block for lead in device.leads),
         request.supports,
-        request.patterns,
+        request.hoppings,
     )
     return system, pullbacks
 
@@ -183,11 +192,25 @@ def _pull_batch(request: Request, system_bar: Any, lead_pullbacks: list[Any]) ->
 
 
 def _checked_bar(value_bar: Any, shape: tuple[int, ...], value: Array, request: Request) -> Array:
+    """The cotangent of the value beside the value: real, finite, of its shape."""
     xp = array_namespace(value)
-    (value_bar,) = move_in((xp.asarray(value_bar) if not hasattr(value_bar, "shape") else value_bar,), request.backend)
+    if not is_array(value_bar):
+        try:
+            value_bar = xp.asarray(value_bar, device=device_of(value))
+        except (TypeError, ValueError):
+            raise InputTypeError(f"value_bar={value_bar!r} cannot be made an array of real numbers.") from None
+    (value_bar,) = move_in((value_bar,), request.backend)
+    if array_namespace(value_bar) is not xp:
+        raise InputTypeError(
+            f"value_bar is a {type(value_bar).__module__.split('.')[0]} array and the value is not; convert it first."
+        )
+    if not xp.isdtype(value_bar.dtype, ("real floating", "integral", "bool")):
+        raise InputTypeError(f"value_bar has dtype {value_bar.dtype} but the value is real.")
     if tuple(value_bar.shape) != tuple(shape):
         raise ShapeError(f"value_bar has shape {tuple(value_bar.shape)} but the value has shape {tuple(shape)}.")
-    return xp.astype(value_bar, value.dtype)
+    value_bar = xp.astype(value_bar, value.dtype)
+    check_finite(xp.reshape(value_bar, (-1,)), "value_bar")
+    return value_bar
 
 
 def _check_finite(value: Array, energies: Array) -> None:

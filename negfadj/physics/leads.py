@@ -82,9 +82,15 @@ class LeadSolver:
             basis=lead_basis(lead, self.z),
             energies=to_numpy(xp.real(self.z)).tolist(),
             at_real_energy=self.at_real_energy,
+            overlap=lead_overlap(lead),
         )
         self.solved.append((lead, result))
         return result
+
+
+def lead_overlap(lead: Lead) -> tuple[Array, Array] | None:
+    """(S00, S01) of a lead, None in an orthogonal basis."""
+    return None if lead.overlap_onsite is None else (lead.overlap_onsite, lead.overlap_hopping)
 
 
 def lead_basis(lead: Lead, z: Array) -> HoppingBasis:
@@ -103,16 +109,13 @@ def lead_open_channels(lead: Lead, energies: Array) -> Array:
 
 
 def lead_support(lead: Lead | SelfEnergy) -> Array | None:
-    """Orbitals of the device block on which Σ is not zero; None when it is all of them."""
-    if isinstance(lead, SelfEnergy):
-        xp = array_namespace(lead.self_energy)
-        entry = xp.any(lead.self_energy != 0, axis=0)
-        touched = xp.any(entry, axis=0) | xp.any(entry, axis=1)
-    else:
-        xp = array_namespace(lead.coupling)
-        touched = xp.any(lead.coupling != 0, axis=1)
-        if lead.overlap_coupling is not None:
-            touched = touched | xp.any(lead.overlap_coupling != 0, axis=1)
+    """Orbitals of the device block that a lead's coupling touches; None when it is all of them."""
+    if isinstance(lead, SelfEnergy):  # every entry of a tabulated Σ may vary
+        return None
+    xp = array_namespace(lead.coupling)
+    touched = xp.any(lead.coupling != 0, axis=1)
+    if lead.overlap_coupling is not None:
+        touched = touched | xp.any(lead.overlap_coupling != 0, axis=1)
     if bool(xp.all(touched)):
         return None
     return xp.nonzero(touched)[0]

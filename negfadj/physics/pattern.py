@@ -74,4 +74,4 @@ def _sorted(
     for k, m in sorted(set(zip(row_blocks.tolist(), column_blocks.tolist()))):
         here = host.nonzero((row_blocks == k) & (column_blocks == m))[0]
         blocks[(k, m)] = (moved(rows[here] - offsets[k]), moved(columns[here] - offsets[m]), moved(here))
-    return Pattern(int(rows.shape[0]), blocks, moved(rows), moved(columns))
+    return Pattern(int(rows.shape[0]), blocks, rows, columns)

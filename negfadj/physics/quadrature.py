@@ -30,23 +30,16 @@ NODES = host.asarray([-x for x, _, _ in reversed(_HALF)] + [0.0] + [x for x, _, 
 KRONROD_WEIGHTS = host.asarray([w for _, w, _ in reversed(_HALF)] + [_KRONROD[0][1]] + [w for _, w, _ in _HALF])
 GAUSS_WEIGHTS = host.asarray([w for _, _, w in reversed(_HALF)] + [_KRONROD[0][2]] + [w for _, _, w in _HALF])
 
-JUMP_WIDTH = 1e-8  # eV: an interval this narrow over which T still changes by more than
-JUMP_HEIGHT = 1e-2  # this is a step of T: a band edge of a perfect contact
-
 
 @dataclass(frozen=True, eq=False)
 class EnergyIntegral:
-    """Nodes (m,), their quadrature weights (m,), T there (m,), the K integrals and their error estimates (K,).
-
-    `jumps` are the energies where T is discontinuous: there a derivative of T is missing a delta function.
-    """
+    """Nodes (m,), their quadrature weights (m,), T there (m,), the K integrals and their error estimates (K,)."""
 
     energies: Any
     weights: Any
     values: Any
     integrals: Any
     errors: Any
-    jumps: tuple[float, ...]
 
 
 def integrate(
@@ -152,16 +145,11 @@ def _panels(function: Callable[[Any], Any], weight: Callable[[Any], Any], lower:
 
 
 def _result(panels: _Panels, integrals: Any, errors: Any) -> EnergyIntegral:
-    width = panels.upper - panels.lower
-    height = host.max(panels.values, axis=1) - host.min(panels.values, axis=1)
-    steps = (width < JUMP_WIDTH) & (height > JUMP_HEIGHT)
-    jumps = sorted({round(float(x), 7) for x in panels.lower[steps]})
-    weights = (width[:, None] / 2) * KRONROD_WEIGHTS[None, :]
+    weights = ((panels.upper - panels.lower)[:, None] / 2) * KRONROD_WEIGHTS[None, :]
     return EnergyIntegral(
         host.reshape(panels.energies, (-1,)),
         host.reshape(weights, (-1,)),
         host.reshape(panels.values, (-1,)),
         integrals,
         errors,
-        tuple(jumps),
     )

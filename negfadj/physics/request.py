@@ -10,7 +10,7 @@ from ..array import array_namespace, check_backend, complex_dtype, device_of, is
 from ..data import Device, Lead, SelfEnergy
 from ..data.checks import check_finite
 from ..errors import InputError, InputTypeError, ShapeError
-from ..primitives.open_system import hopping_patterns
+from ..primitives.open_system import Hoppings
 from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .leads import lead_support
 
@@ -35,9 +35,9 @@ class Request:
         return tuple(lead_support(lead) for lead in self.device.leads)
 
     @cached_property
-    def patterns(self) -> tuple[Any, ...]:
-        """Per pair of blocks, the pattern of a hopping with one entry a row and column."""
-        return hopping_patterns(self.device.hamiltonian, self.device.overlap)
+    def hoppings(self) -> Hoppings:
+        """The structure of the off-diagonal blocks."""
+        return Hoppings.of(self.device.hamiltonian, self.device.overlap)
 
     @property
     def dtype(self) -> Any:
@@ -127,3 +127,9 @@ def _non_negative(x: Any, name: str) -> float:
             f"{name}={x!r} must be zero or positive [eV]: a negative broadening gives the advanced function."
         )
     return value
+
+
+def largest_matrix(device: Device) -> int:
+    """Rows of the largest matrix a calculation meets: a device block, or twice a lead cell (its modes)."""
+    leads = [2 * lead.n_orbitals for lead in device.leads if isinstance(lead, Lead)]
+    return int(max([*device.hamiltonian.block_sizes, *leads]))

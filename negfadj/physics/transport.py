@@ -102,7 +102,7 @@ def transmission_vjp(
     -----
     Ā_kl = −(X_l R_k)†, X = G E_s 2Γ_s, R = T̄ x†Γ_d E_d† G; Γ̄_d = T̄ x Γ_s x†, Γ̄_s = T̄ x†Γ_d x
     (docs/adjoints/transmission.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead; nothing
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead; nothing
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
@@ -205,7 +205,7 @@ def shot_noise_factor_vjp(
     -----
     The pullback of the transmission with Γ_d replaced by Γ_d − 2 Γ_d G Γ_s G†Γ_d on the drain
     (docs/adjoints/transmission.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead; nothing
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead; nothing
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
@@ -267,7 +267,7 @@ def transmission_matrix_vjp(
     Notes
     -----
     Ā_kl = −(X_l x̄†R_k)†, X and R the columns and rows of all leads (docs/adjoints/transmission.md).
-    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 64 n² for each lead.
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
     return evaluate_vjp(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..array import product
 from ..typing import Array
 from .open_system import BlockMatrix
 
@@ -46,11 +47,11 @@ def solve_rows(a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, A
     first = min(sources)
     carried = {first: sources[first]}
     for i in range(first, n_blocks - 1):
-        v = -((carried[i] @ factors[i]) @ a.upper(i))
+        v = -product(carried[i] @ factors[i], a.upper(i))
         carried[i + 1] = v + sources[i + 1] if i + 1 in sources else v
     r = carried.pop(n_blocks - 1) @ factors[-1]
     yield n_blocks - 1, r
     for i in range(n_blocks - 2, -1, -1):
-        inner = r @ a.lower(i)
+        inner = product(r, a.lower(i))
         r = (carried.pop(i) - inner if i in carried else -inner) @ factors[i]
         yield i, r

@@ -1,6 +1,6 @@
 """The energy-resolved current through every bond, injected by one lead.
 
-    I_ab = 2 Im(K_ab A_ba),   K = H − E S,   A = G Γ_s G†;   positive from b to a, a cut sums to T      (forward)
+    I_ab = 2 Im(K_ab A_ba),   K = H − E S,   A = G Γ_s G†;   positive from b to a                      (forward)
     L = Σ Ī_ab I_ab = Re tr(𝒜†A):   𝒜_ba = i K_ab* Ī_ab, 𝒜_ab = −i K_ab Ī_ab (Hermitian)              (tangent)
     Ā, Γ̄ by the scattering states;   K̄_ab = 2i A_ba* Ī_ab,  H̄ += K̄, S̄ −= E K̄, Ē −= Re(S_ab* K̄_ab)   (pullback)
 
@@ -25,7 +25,7 @@ BondBlocks = Sequence[tuple[int, int, Array, Array]]
 
 
 def bond_current(system: OpenSystem, /, *, source: int, order: Array) -> Array:
-    """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to T."""
+    """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to ±T."""
     states = scattering_states(system, left_connected(system), source)
     return _currents(system, states, source, bond_blocks(system.hamiltonian, system.overlap), order)
 
@@ -106,9 +106,14 @@ def _shape(system: OpenSystem, k: int, m: int) -> tuple[int, int]:
 
 
 def _scattered(values: Array, rows: Array, columns: Array, shape: tuple[int, int]) -> Array:
-    """(E, n_bonds) values put at (rows, columns) of a zero (E, n, m) block: a product with 0/1 selectors."""
+    """(E, n_bonds) values put at (rows, columns), sorted row by row, of a zero (E, n, m) block."""
     xp = array_namespace(values)
     n, m = shape
-    flat = xp.zeros((values.shape[0], n * m), dtype=values.dtype, device=device_of(values))
-    flat[:, rows * m + columns] = values
+    places = xp.arange(n * m, device=device_of(values))
+    bonds = rows * m + columns
+    nearest = xp.clip(xp.searchsorted(bonds, places), 0, bonds.shape[0] - 1)
+    there = xp.take(bonds, nearest) == places
+    flat = xp.where(
+        there[None, :], xp.take(values, nearest, axis=1), xp.zeros((1, 1), dtype=values.dtype, device=device_of(values))
+    )
     return xp.reshape(flat, (values.shape[0], n, m))

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..array import adjoint, array_namespace
+from ..array import adjoint, array_namespace, product
 from ..typing import Array
 from .left_connected import left_connected
 from .open_system import BlockMatrix, Blocks
@@ -47,13 +47,14 @@ def selected_congruence(
     yield InverseBlocks(n_blocks - 1, x, None, None)
     for i in range(n_blocks - 2, -1, -1):
         g, h, x_left = a_factors[i], b_factors[i], connected.pop()
-        out, back = g @ a.upper(i), b.lower(i) @ h  # g_i A_{i,i+1},  B_{i+1,i} h_i
+        out, back = product(g, a.upper(i)), b.lower(i) @ h  # g_i A_{i,i+1},  B_{i+1,i} h_i
         m = inverse_a @ _minus(_times(q.lower(i), h), a.lower(i) @ x_left)
-        r = _minus(_times(g, q.upper(i)), x_left @ b.upper(i)) @ inverse_b
-        upper, lower = r - out @ x, m - x @ back
-        diagonal = x_left - out @ m - r @ back + (out @ x) @ back
+        r = _minus(_times(g, q.upper(i)), product(x_left, b.upper(i))) @ inverse_b
+        over = out @ x
+        upper, lower = r - over, m - x @ back
+        diagonal = x_left - out @ m - r @ back + over @ back
         inverse_a = g + out @ (inverse_a @ (a.lower(i) @ g))
-        inverse_b = h + (h @ b.upper(i)) @ (inverse_b @ back)
+        inverse_b = inverse_a if b is a else h + product(h, b.upper(i)) @ (inverse_b @ back)
         x = diagonal
         yield InverseBlocks(i, diagonal, upper, lower)
 
@@ -67,11 +68,11 @@ def _connected(
         source = q.diagonal(i)
         if i > 0:
             down, up = a.lower(i - 1), b.upper(i - 1)
-            source = _plus(source, down @ found[-1] @ up)
+            source = _plus(source, product(down @ found[-1], up))
             if q.upper(i - 1) is not None:
                 source = source - down @ (a_factors[i - 1] @ q.upper(i - 1))
             if q.lower(i - 1) is not None:
-                source = source - (q.lower(i - 1) @ b_factors[i - 1]) @ up
+                source = source - product(q.lower(i - 1) @ b_factors[i - 1], up)
         g, h = a_factors[i], b_factors[i]
         found.append(array_namespace(g).zeros_like(g) if source is None else g @ source @ h)
     return found

@@ -9,7 +9,7 @@ Sources: López Sancho, López Sancho and Rubio, J. Phys. F 15, 851 (1985), Eqs.
 
 from __future__ import annotations
 
-from ..array import array_namespace, device_of, eps_of, inverse, max_norm
+from ..array import Kernel, array_namespace, device_of, eps_of, inverse, max_norm
 from ..typing import Array
 
 MAX_PASSES = 60  # 2^60 cells: beyond every |λ| < 1 that double precision can tell from 1
@@ -27,6 +27,10 @@ def decimation(a00: Array, a01: Array, a10: Array, /) -> Array:
     -------
     array, shape (E, n, n)
     """
+    return _KERNEL(a00, a01, a10, eps_of(a00), MAX_PASSES)
+
+
+def _decimation(a00: Array, a01: Array, a10: Array, eps: float, most: int) -> Array:
     xp = array_namespace(a00)
     n_energies = a00.shape[0]
     surface, bulk = a00, a00
@@ -34,13 +38,13 @@ def decimation(a00: Array, a01: Array, a10: Array, /) -> Array:
     scale = max_norm(a00)
     here = xp.arange(n_energies, device=device_of(a00))  # the energies still in hand
     places, surfaces = [], []
-    for _ in range(MAX_PASSES):
+    for _ in range(most):
         g = inverse(bulk)
         alpha_g, beta_g = alpha @ g, beta @ g
         there_and_back = alpha_g @ beta
         surface = surface - there_and_back
         bulk = bulk - there_and_back - beta_g @ alpha
-        going = max_norm(there_and_back) > eps_of(a00) * scale / 16
+        going = max_norm(there_and_back) > eps**0.5 * scale / 64  # the next change is about the square of this one
         left = int(xp.sum(xp.astype(going, xp.int64)))
         if left == 0:
             break
@@ -53,3 +57,6 @@ def decimation(a00: Array, a01: Array, a10: Array, /) -> Array:
             surface, bulk, alpha, beta = (xp.take(x, kept, axis=0) for x in (surface, bulk, alpha, beta))
     order = xp.argsort(xp.concat([*places, here]))
     return inverse(xp.take(xp.concat([*surfaces, surface]), order, axis=0))
+
+
+_KERNEL = Kernel("decimation", _decimation, numba="decimation:decimation")

@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, TypeAlias
 
-from ..array import inverse
+from ..array import Kernel, inverse, product
 from ..typing import Array
 from .open_system import BlockMatrix, Reversed
+
+Step: TypeAlias = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
 
 def last_of(pairs: Iterable[tuple[Array, Array | None]]) -> tuple[Array, Array | None]:
@@ -28,25 +31,39 @@ def left_connected(a: BlockMatrix) -> list[Array]:
 
 
 def sweep(
-    a: BlockMatrix, columns: tuple[int, Array] | None = None, *, invert: Callable[[Array], Array] = inverse
+    a: BlockMatrix, columns: tuple[int, Array] | None = None, *, step: Step | None = None
 ) -> Iterator[tuple[Array, Array | None]]:
     """Block elimination from the left, one block in hand: yields (g_i, w_i) for i = 0, 1, …, N − 1.
 
     With `columns` = (block b, B) the right-hand side is carried along, w_b = B, w_{i+1} = −A_{i+1,i} g_i w_i, so that
-    g_N w_N is the last block of A⁻¹ applied to it. The blocks may be of any algebra with @, − and an inverse: arrays,
-    or truncated Taylor polynomials of arrays with `invert` their inverse.
+    g_N w_N is the last block of A⁻¹ applied to it. `step` does one elimination: `eliminate` for arrays (the default),
+    or that of another algebra, such as truncated Taylor polynomials.
     """
+    step = step or eliminate
     g = w = None
     for i in range(a.n_blocks):
-        diagonal = a.diagonal(i)
-        if g is not None:
-            transfer = a.lower(i - 1) @ g  # (E, n_i, n_{i−1})
-            diagonal = diagonal - transfer @ a.upper(i - 1)
-            w = None if w is None else -(transfer @ w)
+        if g is None:
+            g, w = step(a.diagonal(i), None, None, None, None)
+        else:
+            g, w = step(a.diagonal(i), a.lower(i - 1), g, a.upper(i - 1), w)
         if columns is not None and columns[0] == i:
             w = columns[1]
-        g = invert(diagonal)
         yield g, w
+
+
+def eliminate(diagonal: Any, lower: Any, g: Any, upper: Any, w: Any) -> tuple[Any, Any]:
+    """(D − L g U)⁻¹ and −L g w; the inverse of D alone where there is no g yet."""
+    if g is None:
+        return inverse(diagonal), None
+    return _KERNEL(g, diagonal, lower, upper, w)  # type: ignore[no-any-return]
+
+
+def _eliminate(g: Any, diagonal: Any, lower: Any, upper: Any, w: Any) -> tuple[Any, Any]:
+    transfer = lower @ g  # (E, n_i, n_{i−1})
+    return inverse(diagonal - product(transfer, upper)), None if w is None else -(transfer @ w)
+
+
+_KERNEL = Kernel("eliminate", _eliminate, numba="elimination:eliminate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +72,7 @@ class Folded:
 
     matrix: BlockMatrix
     last: int
-    invert: Callable[[Array], Array] = inverse
+    step: Step | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -68,8 +85,8 @@ class Folded:
         beyond = self.matrix.n_blocks - 1 - self.last
         if i < self.last or beyond == 0:
             return diagonal
-        g, _ = last_of(islice(sweep(Reversed(self.matrix), invert=self.invert), beyond))
-        return diagonal - self.matrix.upper(i) @ (g @ self.matrix.lower(i))
+        g, _ = last_of(islice(sweep(Reversed(self.matrix), step=self.step), beyond))
+        return diagonal - self.matrix.upper(i) @ product(g, self.matrix.lower(i))
 
     def upper(self, i: int) -> Array:
         """A_{i,i+1}."""

@@ -11,8 +11,9 @@ The r modes that decay into the lead, |λ| < 1, or carry current into it, |λ| =
 
     g = (A00 + U [a Y X⁻¹] U†)⁻¹,     X = (x_1 … x_r),  Y = (y_1 … y_r).
 
-Only the span of the r modes matters: among the propagating ones the velocity matrix −i(X†aY − h.c.) is diagonalised
-and its positive part taken, which settles degenerate λ.
+Only the span of the r modes matters: among the propagating ones the velocity matrix V = −i(X†aY − h.c.) is diagonalised
+and its positive part taken. Where bands cross, at one λ with opposite velocities, V c = v N c with the norm
+N = ψ†(S00 + λ S01 + S01†/λ)ψ of the crossing modes: those are the combinations that E + iη splits.
 
 Sources: Ando, Phys. Rev. B 44, 8017 (1991); Groth et al., New J. Phys. 16, 063065 (2014), Sec. 2.4;
 docs/adjoints/surface-green.md.
@@ -28,21 +29,27 @@ from ..typing import Array
 SHIFT = 1.1718281828 * complex(0.8253356149, 0.5646424734)  # a point no mode sits on, off the unit circle
 UNIT_CIRCLE = 1e-7  # ||λ| − 1| below which a mode at η = 0 propagates
 UNIT_CIRCLE_SINGLE = 2e-3
+STANDSTILL = 3e-7  # velocity relative to the hopping below which a mode stands still: within 1e-13 of a band edge
+STANDSTILL_SINGLE = 1e-3
 
 
 class HoppingBasis(NamedTuple):
-    """Orthonormal U (n, r) and V (n, r) with A01 = U (U†A01V) V† at every energy."""
+    """Orthonormal U (n, r) and V (n, r) with A01 = U (U†A01V) V† at every energy; both None for r = n, U = V = 1."""
 
-    left: Array
-    right: Array
+    left: Array | None
+    right: Array | None
 
 
 class Modes(NamedTuple):
-    """Bloch factors λ (E, 2r), mode vectors (x; y) (E, 2r, 2r) in columns, and which of them propagate (E, 2r)."""
+    """Bloch factors λ (E, 2r), mode vectors (x; y) (E, 2r, 2r) in columns, which of them propagate (E, 2r), at which
+    energies one hardly decays, (E,): just beyond a band edge, and the norms N (E, 2r, 2r) of modes that share a λ,
+    None where none do."""
 
     factors: Array
     vectors: Array
     propagating: Array
+    near_edge: Array
+    norms: Array | None
 
 
 def hopping_basis(hopping: Array, overlap_hopping: Array | None, dtype: object) -> HoppingBasis:
@@ -58,18 +65,39 @@ def hopping_basis(hopping: Array, overlap_hopping: Array | None, dtype: object) 
         int(xp.sum(xp.astype(left_values > tolerance, xp.int64))),
         int(xp.sum(xp.astype(right_values > tolerance, xp.int64))),
     )
+    if rank == hopping.shape[0]:
+        return HoppingBasis(None, None)
     return HoppingBasis(left[:, :rank], adjoint(right[:rank, :]))
 
 
-def bloch_modes(a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool) -> Modes:
-    """All 2r modes of the lead, in the reduced form (x; y)."""
+def compressed(left: Array | None, x: Array, right: Array | None) -> Array:
+    """L†x R, with None for an identity."""
+    x = x if left is None else adjoint(left) @ x
+    return x if right is None else x @ right
+
+
+def spread(left: Array | None, x: Array, right: Array | None) -> Array:
+    """L x R†, with None for an identity."""
+    x = x if left is None else left @ x
+    return x if right is None else x @ adjoint(right)
+
+
+def bloch_modes(
+    a00: Array,
+    a01: Array,
+    a10: Array,
+    basis: HoppingBasis,
+    *,
+    at_real_energy: bool,
+    overlap: tuple[Array, Array] | None = None,
+) -> Modes:
+    """All 2r modes of the lead, in the reduced form (x; y); `overlap` are S00 and S01, None for an orthogonal basis."""
     xp = array_namespace(a00)
     u, v = basis
-    a, b = adjoint(u) @ a01 @ v, adjoint(v) @ a10 @ u
-    one = identity(u.shape[1], a00)
-    m = inverse(a00 + 1j * (u @ adjoint(u) + v @ adjoint(v)))
-    mu, mv = m @ u, m @ v
-    uu, vu, uv, vv = adjoint(u) @ mu, adjoint(v) @ mu, adjoint(u) @ mv, adjoint(v) @ mv
+    a, b = compressed(u, a01, v), compressed(v, a10, u)
+    one = identity(a.shape[-1], a00)
+    m = inverse(a00 + 1j * (spread(u, one, u) + spread(v, one, v)))
+    uu, vu, uv, vv = (compressed(x, m, y) for x, y in ((u, u), (v, u), (u, v), (v, v)))
     with_lambda = _block2x2(one - 1j * uu, uu @ a, -1j * vu, vu @ a)
     without = _block2x2(-uv @ b, 1j * uv, -vv @ b, 1j * vv - one)
     # 1/(λ − σ): finite for every mode, λ = 0 and λ = ∞ among them
@@ -77,16 +105,42 @@ def bloch_modes(a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_r
     tiny = xp.abs(inverted) < 1e-30
     factors = SHIFT + 1 / xp.where(tiny, xp.full_like(inverted, 1e-30), inverted)
     tolerance = UNIT_CIRCLE_SINGLE if is_single(a00) else UNIT_CIRCLE
-    propagating = (xp.abs(xp.abs(factors) - 1) < tolerance) if at_real_energy else xp.zeros_like(tiny)
-    return Modes(factors, vectors, propagating)
+    off_circle = xp.abs(xp.abs(factors) - 1)
+    propagating = (off_circle < tolerance) if at_real_energy else xp.zeros_like(tiny)
+    near_edge = xp.any((off_circle < 10 * tolerance) & ~propagating, axis=-1) & at_real_energy
+    norms = None
+    shared = _shared_factors(factors, propagating, tolerance)
+    if shared is not None:
+        x, y = vectors[:, : a.shape[-1], :], vectors[:, a.shape[-1] :, :]
+        bloch = xp.where(propagating, factors, xp.ones_like(factors))[:, None, :]
+        into = m if u is None else m @ u
+        out_of = m if v is None else m @ v
+        cells = out_of @ (1j * y - b @ x) - bloch * (into @ (a @ y - 1j * x))  # ψ, (E, n, 2r)
+        weighted = cells
+        if overlap is not None:
+            s00, s01 = overlap
+            weighted = s00 @ cells + bloch * (s01 @ cells) + (adjoint(s01) @ cells) / bloch
+        product = adjoint(cells) @ weighted
+        one = identity(factors.shape[-1], a00)
+        norms = xp.where(shared, (product + adjoint(product)) / 2, xp.broadcast_to(one, product.shape))
+    return Modes(factors, vectors, propagating, near_edge, norms)
+
+
+def _shared_factors(factors: Array, propagating: Array, tolerance: float) -> Array | None:
+    """Which pairs of propagating modes have the same λ (each with itself too), (E, 2r, 2r); None when no two do."""
+    xp = array_namespace(factors)
+    close = xp.abs(factors[:, :, None] - factors[:, None, :]) < tolerance
+    close = close & propagating[:, :, None] & propagating[:, None, :]
+    pairs = int(xp.sum(xp.astype(close, xp.int64)))
+    return close if pairs > int(xp.sum(xp.astype(propagating, xp.int64))) else None
 
 
 def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis) -> Array:
-    """g from the modes that leave the device, (E, n, n)."""
+    """g from the modes that leave the device, (E, n, n); NaN at a band edge, where a velocity is zero."""
     xp = array_namespace(a00)
     u, v = basis
-    rank = u.shape[1]
-    a = adjoint(u) @ a01 @ v
+    a = compressed(u, a01, v)
+    rank = a.shape[-1]
     x, y = modes.vectors[:, :rank, :], modes.vectors[:, rank:, :]
     squared = xp.abs(modes.factors) ** 2
     decaying = (1 - squared) / (1 + squared)
@@ -96,10 +150,21 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
     zero = xp.zeros_like(decaying)
     diagonal = xp.where(modes.propagating, zero, decaying)[:, :, None] * identity(2 * rank, a00)
     # decaying and outgoing modes have positive eigenvalues, growing and incoming ones negative
-    _, mixing = xp.linalg.eigh(xp.where(both, velocity, diagonal))
+    current_matrix = xp.where(both, velocity, diagonal)
+    if modes.norms is None:
+        signs, mixing = xp.linalg.eigh(current_matrix)
+    else:  # V c = v N c
+        to_modes = adjoint(inverse(xp.linalg.cholesky(modes.norms)))
+        signs, mixing = xp.linalg.eigh(adjoint(to_modes) @ current_matrix @ to_modes)
+        mixing = to_modes @ mixing
     outgoing = mixing[:, :, rank:]
+    propagates = xp.any(modes.propagating, axis=-1)
+    slowest = xp.min(xp.where(propagates[:, None], xp.abs(signs), xp.ones_like(signs)), axis=-1)
+    at_edge = slowest < (STANDSTILL_SINGLE if is_single(a00) else STANDSTILL) * xp.max(xp.abs(a), axis=(-2, -1))
     phi = (y @ outgoing) @ inverse(x @ outgoing)
-    return inverse(a00 + u @ (a @ phi) @ adjoint(u))
+    g = inverse(a00 + spread(u, a @ phi, u))
+    at_edge = at_edge | modes.near_edge
+    return xp.where(at_edge[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
 
 
 def count_open(modes: Modes) -> Array:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..array import MonomialPattern, adjoint, array_namespace, device_of, monomial_pattern
+from ..array import MonomialPattern, adjoint, array_namespace, device_of, monomial_pattern, structured
 from ..data import BlockTridiagonal
 from ..typing import Array
 from .broadening import broadening
@@ -39,8 +39,7 @@ class OpenSystem:
     self_energies : arrays, shape (n_energies, n_b, n_b) [eV], one a lead
     blocks : the block each lead touches
     supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
-    patterns : per pair of blocks, the pattern of its upper block where it has one entry a row and column at most;
-        products with such a block gather instead of multiplying
+    hoppings : the structure of the off-diagonal blocks, found once for all batches; None takes them as dense
     """
 
     z: Array
@@ -49,7 +48,7 @@ class OpenSystem:
     self_energies: tuple[Array, ...]
     blocks: tuple[int, ...]
     supports: tuple[Array | None, ...]
-    patterns: tuple[MonomialPattern | None, ...] = ()
+    hoppings: Hoppings | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -77,14 +76,12 @@ class OpenSystem:
         return block
 
     def upper(self, i: int) -> Any:
-        """A_{i,i+1}, (E, n_i, n_{i+1}); (1, …) in an orthogonal basis; a `Monomial` where it is one."""
-        block = self.dense_upper(i)
-        return self.patterns[i].of(block) if self.patterns and self.patterns[i] is not None else block
+        """A_{i,i+1}, (E, n_i, n_{i+1}); (1, …) in an orthogonal basis; structured where it can be."""
+        return self.dense_upper(i) if self.hoppings is None else self.hoppings.upper(self, i)
 
     def lower(self, i: int) -> Any:
-        """A_{i+1,i}, (E, n_{i+1}, n_i). z S† − H† also away from the real axis; a `Monomial` where it is one."""
-        block = self.dense_lower(i)
-        return self.patterns[i].transposed().of(block) if self.patterns and self.patterns[i] is not None else block
+        """A_{i+1,i}, (E, n_{i+1}, n_i). z S† − H† also away from the real axis; structured where it can be."""
+        return self.dense_lower(i) if self.hoppings is None else self.hoppings.lower(self, i)
 
     def dense_upper(self, i: int) -> Array:
         """A_{i,i+1} as an array."""
@@ -95,9 +92,8 @@ class OpenSystem:
         return self._hop(self.hamiltonian.lower_block(i), None if self.overlap is None else self.overlap.lower_block(i))
 
     def _hop(self, h: Array, s: Array | None) -> Array:
-        xp = array_namespace(self.z)
         if s is None:
-            return -xp.astype(h, self.z.dtype)[None, ...]
+            return -h[None, ...]
         return self.z[:, None, None] * s - h
 
     def unit_columns(self, lead: int) -> Array:
@@ -213,15 +209,45 @@ def adjoint_factors(factors: Sequence[Array]) -> Iterable[Array]:
     return [adjoint(g) for g in factors]
 
 
-def hopping_patterns(
-    hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None
-) -> tuple[MonomialPattern | None, ...]:
-    """Per pair of neighbouring blocks, the monomial pattern of H and S between them, both ways; None where dense."""
-    found = []
-    for i, upper in enumerate(hamiltonian.upper):
-        lowers = [None if m is None or m.is_hermitian else adjoint(m.lower_block(i)) for m in (hamiltonian, overlap)]
-        found.append(monomial_pattern(upper, None if overlap is None else overlap.upper[i], *lowers))
-    return tuple(found)
+@dataclass(frozen=True, eq=False)
+class Hoppings:
+    """The off-diagonal blocks of A as what they are: one entry a row and column, real, or dense.
+
+    Patterns are found once; in an orthogonal basis the few values of a patterned block, the same at all energies, too.
+    """
+
+    patterns: tuple[MonomialPattern | None, ...]
+    prepared: tuple[tuple[Any, Any] | None, ...]
+
+    @classmethod
+    def of(cls, hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None) -> Hoppings:
+        """Found from the blocks of H and S."""
+        patterns: list[MonomialPattern | None] = []
+        prepared: list[tuple[Any, Any] | None] = []
+        for i, upper in enumerate(hamiltonian.upper):
+            lowers = [
+                None if m is None or m.is_hermitian else adjoint(m.lower_block(i)) for m in (hamiltonian, overlap)
+            ]
+            pattern = monomial_pattern(upper, None if overlap is None else overlap.upper[i], *lowers)
+            patterns.append(pattern)
+            if pattern is None or overlap is not None:
+                prepared.append(None)
+            else:
+                lower = hamiltonian.lower_block(i)
+                prepared.append((pattern.of(-upper[None, ...]), pattern.transposed().of(-lower[None, ...])))
+        return cls(tuple(patterns), tuple(prepared))
+
+    def upper(self, system: OpenSystem, i: int) -> Any:
+        """A_{i,i+1}."""
+        found = self.prepared[i]
+        return structured(system.dense_upper(i), self.patterns[i]) if found is None else found[0]
+
+    def lower(self, system: OpenSystem, i: int) -> Any:
+        """A_{i+1,i}."""
+        found, pattern = self.prepared[i], self.patterns[i]
+        if found is not None:
+            return found[1]
+        return structured(system.dense_lower(i), None if pattern is None else pattern.transposed())
 
 
 def _dagger(x: Array | None) -> Array | None:

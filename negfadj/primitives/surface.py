@@ -20,7 +20,7 @@ from ..array import adjoint, array_namespace, device_of, eps_of, identity, inver
 from ..errors import ConvergenceError
 from ..typing import Array
 from .decimation import decimation
-from .modes import HoppingBasis, bloch_modes, surface_from_modes
+from .modes import HoppingBasis, bloch_modes, compressed, spread, surface_from_modes
 from .stein import stein_doubling, stein_eigenbasis, stein_residual
 
 MAX_POLISH = 3
@@ -44,6 +44,7 @@ def surface_green(
     basis: HoppingBasis,
     energies: Sequence[float],
     at_real_energy: bool,
+    overlap: tuple[Array, Array] | None = None,
 ) -> Array:
     """The retarded surface Green's function g = (A00 − A01 g A10)⁻¹ for a batch of energies.
 
@@ -58,6 +59,8 @@ def surface_green(
         For the message of an error [eV].
     at_real_energy : bool
         True at η = 0, where open channels have |λ| = 1.
+    overlap : (S00, S01), optional
+        The overlap blocks, which settle modes at a band crossing; None for an orthogonal basis.
 
     Returns
     -------
@@ -72,10 +75,14 @@ def surface_green(
     if method == "decimation":
         g = decimation(a00, a01, a10)
     else:
-        g = surface_from_modes(a00, a01, bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy), basis)
-    g, residual = _polished(g, a00, a01, a10, basis)
+        g = surface_from_modes(
+            a00, a01, bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy, overlap=overlap), basis
+        )
+    g, residual = _polished(g, a00, a01, a10, basis, at_real_energy=at_real_energy)
     tolerance = eps_of(a00) ** 0.5
     bad = ~(residual <= tolerance)
+    if at_real_energy:  # on a surface state g has a pole, and Σ loses the square of its digits
+        bad = bad | (max_norm(g) * max_norm(a00) > 0.015 / tolerance)
     if bool(xp.any(bad)):
         _raise_unconverged(bad, residual, method, energies, tolerance)
     spectral = -xp.imag(xp.linalg.diagonal(g))
@@ -96,25 +103,27 @@ def surface_green_vjp(
     basis: HoppingBasis,
     energies: Sequence[float],
     at_real_energy: bool,
+    overlap: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Callable[[Array], SurfaceCotangent]]:
     """`surface_green` and its pullback ḡ → (Ā00, Ā01, Ā10).
 
     Kept for the pullback: g, 16 E n² bytes in double precision.
     """
-    g = surface_green(a00, a01, a10, method=method, basis=basis, energies=energies, at_real_energy=at_real_energy)
+    g = surface_green(
+        a00, a01, a10, method=method, basis=basis, energies=energies, at_real_energy=at_real_energy, overlap=overlap
+    )
     solve = stein_doubling if method == "decimation" else stein_eigenbasis
 
     def surface_green_pullback(g_bar: Array) -> SurfaceCotangent:
         u, v = basis
         g_dagger = adjoint(g)
-        a_dagger = adjoint(adjoint(u) @ a01 @ v)
-        b_dagger = adjoint(adjoint(v) @ a10 @ u)
-        p = (adjoint(u) @ g_dagger @ v) @ a_dagger
-        q = b_dagger @ (adjoint(v) @ g_dagger @ u)
-        c = adjoint(u) @ (g_dagger @ g_bar @ g_dagger) @ u
+        a_dagger, b_dagger = adjoint(compressed(u, a01, v)), adjoint(compressed(v, a10, u))
+        p = compressed(u, g_dagger, v) @ a_dagger
+        q = b_dagger @ compressed(v, g_dagger, u)
+        c = compressed(u, g_dagger @ g_bar @ g_dagger, u)
         w = solve(p, q, c)
         _check_stein(stein_residual(p, q, c, w), energies, eps_of(a00) ** 0.5)
-        y = g_bar + v @ (a_dagger @ w @ b_dagger) @ adjoint(v)
+        y = g_bar + spread(v, a_dagger @ w @ b_dagger, v)
         k = -(g_dagger @ y @ g_dagger)
         return SurfaceCotangent(k, -(k @ adjoint(g @ a10)), -(adjoint(a01 @ g) @ k))
 
@@ -129,21 +138,23 @@ def surface_tangent(
     In the basis of the hopping: δ = C + g U a w b U†g,  w − (V†g U a) w (b U†g V) = V†C V.
     """
     u, v = basis
-    a, b = adjoint(u) @ a01 @ v, adjoint(v) @ a10 @ u
-    into, out_of = g @ u @ a, b @ adjoint(u) @ g
+    a, b = compressed(u, a01, v), compressed(v, a10, u)
+    into, out_of = compressed(None, g, u) @ a, b @ compressed(u, g, None)
     solve = stein_eigenbasis if at_real_energy else stein_doubling
-    w = solve(adjoint(v) @ into, out_of @ v, adjoint(v) @ right @ v)
+    w = solve(compressed(v, into, None), compressed(None, out_of, v), compressed(v, right, v))
     return right + into @ w @ out_of
 
 
-def _polished(g: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis) -> tuple[Array, Array]:
+def _polished(
+    g: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool
+) -> tuple[Array, Array]:
     """g after one fixed-point step g ← (A00 − A01 g A10)⁻¹ and Newton steps where it needs them; and its residual.
 
     Newton: with g' the fixed-point step, δ − g'A01 δ A10 g' = g' − g.
     """
     xp = array_namespace(a00)
     residual, inner = _residual(g, a00, a01, a10)
-    for _ in range(MAX_POLISH):
+    for attempt in range(MAX_POLISH):
         poor = residual > 1e-2 * eps_of(a00) ** 0.5
         if not bool(xp.any(poor)):
             break
@@ -151,12 +162,13 @@ def _polished(g: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis)
         blocks = [x if x.shape[0] == 1 else xp.take(x, where, axis=0) for x in (a00, a01, a10)]
         old = xp.take(g, where, axis=0)
         trial = inverse(xp.take(inner, where, axis=0))
-        # in the eigenbasis at any η: doubling would diverge on a g whose error exceeds 1 − |λ|
-        trial = old + surface_tangent(trial - old, trial, blocks[1], blocks[2], basis, at_real_energy=True)
+        # doubling diverges on a g whose error exceeds 1 − |λ|: then the eigenbasis serves at any η
+        exact = at_real_energy or attempt > 0
+        trial = old + surface_tangent(trial - old, trial, blocks[1], blocks[2], basis, at_real_energy=exact)
         trial_residual, trial_inner = _residual(trial, *blocks)
         better = trial_residual < xp.take(residual, where, axis=0)
         if not bool(xp.any(better)):
-            break
+            continue
         where, kept = where[better], xp.nonzero(better)[0]
         g = _replaced(g, where, xp.take(trial, kept, axis=0))
         inner = _replaced(inner, where, xp.take(trial_inner, kept, axis=0))
@@ -198,7 +210,8 @@ def _raise_unconverged(bad: Array, residual: Array, method: str, energies: Seque
     fix = (
         'raise eta, or use lead_method="modes"'
         if method == "decimation"
-        else "the energy is at a band edge, or on a flat band of the lead: shift it slightly, or give a small eta"
+        else "the energy is at a band edge, a flat band or a surface state of the lead: shift it slightly, or give "
+        "a small eta"
     )
     raise ConvergenceError(
         f"the surface Green's function by {method} has residual {worst:.3g} (allowed {tolerance:.3g}) "
@@ -227,8 +240,8 @@ def _check_stein(residual: Array, energies: Sequence[float], tolerance: float) -
         worst = _worst(residual, bad)
         raise ConvergenceError(
             f"the adjoint of the surface Green's function has residual {worst:.3g} (allowed {tolerance:.3g}) at "
-            f"E = {text} eV: at a band edge, where the transmission has an infinite slope; shift the energy slightly, "
-            "or give a small eta.",
+            f"E = {text} eV: at a band edge or a crossing of bands, where the derivative does not exist; "
+            "shift the energy slightly, or give a small eta.",
             energies=at,
             residual=worst,
         )

@@ -12,7 +12,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..array import STATIC, adjoint, array_namespace, device_of, is_complex, sum_of_products, trace_product
+from ..array import (
+    STATIC,
+    adjoint,
+    array_namespace,
+    device_of,
+    is_complex,
+    sum_of_products,
+    to_numpy,
+    trace_product,
+)
 from ..data import BlockTridiagonal
 from ..typing import Array
 from .open_system import OpenSystem
@@ -32,8 +41,8 @@ class Pattern:
 class EntriesCotangent:
     """The cotangent of a few entries of a Hermitian Hamiltonian.
 
-    values[e] is dL/dH_ab for (a, b) = (rows[e], columns[e]), with H_ba = H_ab* moving along: real for a = b and for
-    real Hamiltonians, else ∂L/∂Re + i ∂L/∂Im.
+    values[e] is dL/dH_ab for (a, b) = (rows[e], columns[e]), host integers, with H_ba = H_ab* moving along: real for
+    a = b and for real Hamiltonians, else ∂L/∂Re + i ∂L/∂Im.
     """
 
     values: Array
@@ -171,7 +180,7 @@ class SystemAccumulator:
             values = xp.concat(
                 [self._block(self.hamiltonian, (k, k), (n,)) for k, n in enumerate(hamiltonian.block_sizes)]
             )
-            index = xp.arange(hamiltonian.n_orbitals, device=device_of(values))
+            index = to_numpy(xp.arange(hamiltonian.n_orbitals))
             values = xp.astype(xp.real(values) if is_complex(values) else values, _real(hamiltonian.diagonal[0], xp))
             return SystemCotangent(EntriesCotangent(values, index, index), None, tuple(self.self_energies), None)
         overlap = self.system.overlap
@@ -206,14 +215,16 @@ class SystemAccumulator:
             at_ab = xp.take(xp.reshape(direct, (-1,)), rows * sizes[m] + columns)
             at_ba = xp.take(xp.reshape(mirrored, (-1,)), columns * sizes[k] + rows)
             onsite = (rows == columns) if k == m else xp.zeros_like(rows, dtype=xp.bool)
-            both = at_ab + xp.conj(at_ba) if hamiltonian.is_hermitian else at_ab
+            both = at_ab + (xp.conj(at_ba) if is_complex(at_ba) else at_ba) if hamiltonian.is_hermitian else at_ab
             if hamiltonian.is_hermitian:
                 both = xp.where(onsite, both / 2, both)
             values.append(both)
             positions.append(where)
         gathered = xp.take(xp.concat(values), xp.argsort(xp.concat(positions)))
-        if not any(is_complex(x) for x in (*hamiltonian.diagonal, *hamiltonian.upper)):
-            gathered = xp.astype(xp.real(gathered), _real(hamiltonian.diagonal[0], xp))
+        if hamiltonian.is_real:
+            gathered = xp.astype(
+                xp.real(gathered) if is_complex(gathered) else gathered, _real(hamiltonian.diagonal[0], xp)
+            )
         return EntriesCotangent(gathered, pattern.rows, pattern.columns)
 
     def _block(self, bars: dict[tuple[int, int], Array], key: tuple[int, int], shape: tuple[int, ...]) -> Array:

@@ -15,6 +15,7 @@ docs/adjoints/energy-derivatives.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..array import adjoint, array_namespace, inverse
 from ..typing import Array
@@ -71,6 +72,14 @@ def taylor_inverse(x: Taylor) -> Taylor:
     for k in range(1, len(x.coefficients)):
         found.append(-(first @ _sum([x.coefficients[j] @ found[k - j] for j in range(1, k + 1)])))
     return Taylor(tuple(found))
+
+
+def taylor_eliminate(diagonal: Taylor, lower: Any, g: Any, upper: Any, w: Any) -> tuple[Taylor, Taylor | None]:
+    """One step of block elimination: (D − L g U)⁻¹ and −L g w."""
+    if g is None:
+        return taylor_inverse(diagonal), None
+    transfer = lower @ g
+    return taylor_inverse(diagonal - transfer @ upper), None if w is None else -(transfer @ w)
 
 
 def taylor_surface_green(

@@ -41,8 +41,7 @@ def transmission_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple
     Kept for the pullback: the left-connected factors, 16 E Σ n_i² bytes in double precision. The pullback itself holds
     the carried right-hand sides besides, 16 E m Σ n_i bytes for leads that touch m orbitals.
     """
-    factors = left_connected(system)
-    x = lead_to_lead(system, factors, source, drain)
+    factors, x = _factors_and_block(system, source, drain)
     value = _trace(system, source, drain, x)
 
     def transmission_pullback(t_bar: Array, wrt: Any = "all") -> SystemCotangent:
@@ -84,6 +83,20 @@ def transmission_sensitivity(system: OpenSystem, /, *, source: int, drain: int) 
         )
     ]
     return xp.concat(found[::-1], axis=-1)
+
+
+def _factors_and_block(system: OpenSystem, source: int, drain: int) -> tuple[list[Array], Array]:
+    """The left-connected factors and x = G_ds, carried along in the same sweep where the drain is on the last block."""
+    factors: list[Array] = []
+    carried: Any = None
+    columns = (system.blocks[source], system.unit_columns(source))
+    in_one_sweep = system.blocks[drain] == system.n_blocks - 1
+    for g, w in sweep(system, columns=columns if in_one_sweep else None):
+        factors.append(g)
+        carried = w
+    if in_one_sweep:
+        return factors, system.restrict_rows(factors[-1] @ carried, drain)
+    return factors, lead_to_lead(system, factors, source, drain)
 
 
 def lead_to_lead(system: OpenSystem, factors: Sequence[Array], source: int, drain: int) -> Array:

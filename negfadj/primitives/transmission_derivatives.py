@@ -15,7 +15,7 @@ from ..array import array_namespace, device_of
 from ..typing import Array
 from .left_connected import Folded, last_of, sweep
 from .open_system import BlockMatrix, OpenSystem, Reversed
-from .taylor import Taylor, constant, linear, taylor_inverse
+from .taylor import Taylor, constant, linear, taylor_eliminate
 
 
 def transmission_derivatives(
@@ -28,7 +28,7 @@ def transmission_derivatives(
     if first > last:
         a, first, last = Reversed(a), a.n_blocks - 1 - first, a.n_blocks - 1 - last
     unit = constant(system.unit_columns(source), order)
-    g, w = last_of(sweep(Folded(a, last, taylor_inverse), columns=(first, unit), invert=taylor_inverse))
+    g, w = last_of(sweep(Folded(a, last, taylor_eliminate), columns=(first, unit), step=taylor_eliminate))
     x = (g @ w).map(lambda c: system.restrict_rows(c, drain))
     gamma_s, gamma_d = (_broadening(system, self_energies[k], k) for k in (source, drain))
     through = gamma_d @ x @ gamma_s @ x.adjoint()
@@ -67,11 +67,18 @@ class _TaylorSystem:
 
     def upper(self, i: int) -> Array:
         overlap = self.system.overlap
-        return linear(self.system.dense_upper(i), None if overlap is None else overlap.upper[i], self.order)
+        return linear(
+            self._complex(self.system.dense_upper(i)), None if overlap is None else overlap.upper[i], self.order
+        )
 
     def lower(self, i: int) -> Array:
         overlap = self.system.overlap
-        return linear(self.system.dense_lower(i), None if overlap is None else overlap.lower_block(i), self.order)
+        return linear(
+            self._complex(self.system.dense_lower(i)), None if overlap is None else overlap.lower_block(i), self.order
+        )
+
+    def _complex(self, block: Array) -> Array:
+        return array_namespace(block).astype(block, self.system.z.dtype)
 
 
 def _broadening(system: OpenSystem, sigma: Taylor, lead: int) -> Taylor:

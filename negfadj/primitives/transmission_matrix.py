@@ -65,7 +65,9 @@ def transmission_matrix_vjp(
 
         def gamma_bar(lead: int, states: Array, co_states: Array) -> Array:
             """The columns of Γ̄ on the orbitals the lead touches, (E, n_b, m)."""
-            total = -1j * weight[:, lead, lead, ...] * (states[:, :, spans[lead]] - adjoint(co_states[:, spans[lead], :]))
+            total = (
+                -1j * weight[:, lead, lead, ...] * (states[:, :, spans[lead]] - adjoint(co_states[:, spans[lead], :]))
+            )
             for k in leads:
                 into = states[:, :, spans[k]] @ gammas[k] @ adjoint(x[lead][k])
                 out_of = adjoint(co_states[:, spans[k], :]) @ gammas[k] @ x[k][lead]

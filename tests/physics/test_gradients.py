@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cases import MANY_LEADS, TWO_LEADS, LeadKind, chain, random_array, random_d
 from observables import OBSERVABLES, Observable, device_parts, inner
 
 import negfadj as na
-from negfadj.array import is_array, leaves, tree_map
+from negfadj.array import is_array, leaves
 
 ENERGIES = np.array([-0.45, 0.3])
 EACH = pytest.mark.parametrize("observable", OBSERVABLES, ids=str)
@@ -29,7 +30,7 @@ def _check(observable: Observable, device: na.Device, energies: Any, **options: 
         lambda d, e: observable.vjp(d, e, **options),
         (device, energies),
         rtol=1e-9,
-        step=4e-3,
+        step=8e-3,
         seed=2,
     )
 
@@ -50,8 +51,8 @@ def test_observable_vjp_passes_the_public_check_when_real_and_orthogonal(observa
     _check(observable, READONLY(device), READONLY.convert(ENERGIES), eta=0.3)
 
 
-@EACH
-@pytest.mark.parametrize("name", ["strip", "ribbon"])
+@pytest.mark.parametrize("observable", [o for o in OBSERVABLES if o.name != "bond_current"], ids=str)
+@pytest.mark.parametrize("name", ["strip", "ribbon"])  # not bond_current: filling in zeros changes what the bonds are
 def test_observable_vjp_passes_the_public_check_on_a_lattice(observable: Observable, name: str) -> None:
     device = strip(3, 4, flux=0.2, disorder=0.5) if name == "strip" else ribbon(3, 3, disorder=0.5)
     _check(observable, READONLY(device), READONLY.convert(np.array([0.47])), eta=0.3)
@@ -76,9 +77,7 @@ def test_pullback_gives_cotangents_of_the_kind_of_their_primals(observable: Obse
         value, pullback = observable.vjp(device, ENERGIES)
         bar = pullback(np.ones_like(value))
         assert isinstance(bar.device, na.Device) and isinstance(bar.device.leads[0], na.Lead)
-        pairs: list[tuple[Any, Any]] = []
-        tree_map(lambda x, y: pairs.append((x, y)), device, bar.device)
-        for x, x_bar in pairs:
+        for x, x_bar in zip(leaves(device), leaves(bar.device), strict=True):
             if is_array(x):
                 assert x_bar.shape == x.shape and x_bar.dtype == x.dtype
         assert bar.energies.shape == ENERGIES.shape and bar.energies.dtype == np.float64
@@ -148,13 +147,13 @@ def test_pullback_wrt_a_pattern_is_those_entries_of_the_whole_gradient(
     found = host(pullback(weights, wrt=(rows, columns)).device.hamiltonian)
     expected = _entries(whole, rows, columns)
     assert np.iscomplexobj(found.values) == is_complex
-    assert np.array_equal(found.rows, rows) and np.array_equal(found.columns, columns)
+    assert np.array_equal(host(found.rows), rows) and np.array_equal(host(found.columns), columns)
     assert np.max(np.abs(found.values - expected)) <= 1e-12 * np.abs(expected).max()
 
 
 def test_pullback_wrt_a_sparse_matrix_is_its_entries() -> None:
     device = random_device(4, (3, 4, 2))
-    value, pullback = na.transmission_vjp(device, ENERGIES)
+    _, pullback = na.transmission_vjp(device, ENERGIES)
     rows, columns = np.array([0, 1, 3]), np.array([4, 1, 8])
     pattern = scipy.sparse.coo_array((np.ones(3), (rows, columns)), shape=(9, 9))
     by_pairs = pullback(np.ones(2), wrt=(rows, columns)).device.hamiltonian.values
@@ -277,11 +276,35 @@ def test_gradient_through_equal_leads_keeps_them_apart() -> None:
         h = 1e-5
         values = []
         for step in (h, -h):
-            changed[k] = na.Lead(both.leads[k].onsite, both.leads[k].hopping, block=both.leads[k].block,
-                                 potential_energy=step)
+            changed[k] = na.Lead(
+                both.leads[k].onsite, both.leads[k].hopping, block=both.leads[k].block, potential_energy=step
+            )
             values.append(float(na.transmission(na.Device(both.hamiltonian, changed), 0.3)))
         # h² T‴/6 with T‴ ~ 1e2
         assert abs(float(bar[k].potential_energy) - (values[0] - values[1]) / (2 * h)) <= 1e-7
+
+
+def _kept_bytes(device: na.Device, n_energies: int) -> int:
+    """Bytes alive with the pullback of the transmission at so many energies."""
+    energies = np.linspace(-1, 1, n_energies)
+    na.transmission_vjp(device, energies)  # kernels compiled
+    tracemalloc.start()
+    try:
+        held = na.transmission_vjp(device, energies)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held[0].shape == energies.shape
+    return kept
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_pullback_keeps_the_bytes_its_docstring_gives(overlap: bool) -> None:
+    width, n_blocks = 24, 40
+    leads = (LeadKind(0, width), LeadKind(-1, width))
+    device = random_device(0, (width,) * n_blocks, leads, overlap=overlap)
+    each = (_kept_bytes(device, 16) - _kept_bytes(device, 8)) / 8
+    assert each <= 1.01 * (16 * n_blocks * width**2 + 2 * 64 * width**2)
 
 
 # Energy derivatives -------------------------------------------------------------------------------------------------
@@ -306,11 +329,11 @@ def _ridders(f: Any, x: float, h: float) -> tuple[float, float]:
 @pytest.mark.parametrize("kind", ["full", "singular"])
 def test_transmission_derivatives_equal_differences_of_one_another(eta: float, kind: str) -> None:
     device = random_device(8, leads=(LeadKind(0, 2, kind), LeadKind(-1, 4, kind)))
-    found = na.transmission_derivatives(device, 0.2, eta=eta, order=4)
-    assert found[0] == pytest.approx(float(na.transmission(device, 0.2, eta=eta)), rel=1e-12)
+    found = na.transmission_derivatives(device, 0.35, eta=eta, order=4)
+    assert found[0] == pytest.approx(float(na.transmission(device, 0.35, eta=eta)), rel=1e-12)
     for order in range(1, 5):
         expected, uncertainty = _ridders(
-            lambda e, k=order - 1: float(na.transmission_derivatives(device, e, eta=eta, order=4)[k]), 0.2, 0.05
+            lambda e, k=order - 1: float(na.transmission_derivatives(device, e, eta=eta, order=4)[k]), 0.35, 0.05
         )
         assert uncertainty <= 1e-7 * max(abs(expected), 1)
         assert abs(found[order] - expected) <= 10 * uncertainty + 1e-10 * abs(expected)

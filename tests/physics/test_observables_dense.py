@@ -8,7 +8,7 @@ import numpy as np
 import oracles
 import pytest
 from backends import Backend, host
-from cases import EPS, MANY_LEADS, TWO_LEADS, LeadKind, devices, random_array, random_device
+from cases import EPS, MANY_LEADS, TWO_LEADS, LeadKind, devices, random_array, random_device, ribbon, strip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observables import OBSERVABLES, Observable, count_open, device_parts, inner
@@ -29,7 +29,8 @@ def rounding(device: na.Device, energies: np.ndarray, eta: float, device_eta: fl
     """
     worst = 1.0
     for k, e in enumerate(energies):
-        worst = max(worst, np.linalg.cond(oracles.dense(device, e, eta=eta, device_eta=device_eta, number=k).green.value))
+        whole = oracles.dense(device, e, eta=eta, device_eta=device_eta, number=k)
+        worst = max(worst, np.linalg.cond(whole.green.value))
     return 1e3 * EPS * device.n_orbitals * worst
 
 
@@ -192,3 +193,43 @@ def test_observable_is_the_same_on_every_backend(observable: Observable, backend
             expected_share, share = inner(bar.device, part), inner(moved_bar.device, part)
             assert abs(share - expected_share) <= 1e-10 * max(abs(expected_share), 1.0), name
         assert close(moved_bar.energies, bar.energies, 1e-10)
+
+
+@pytest.mark.parametrize("name", ["strip", "ribbon", "sparse"])
+@pytest.mark.parametrize("observable", OBSERVABLES, ids=str)
+def test_observable_with_sparse_hoppings_is_the_same_on_every_backend(
+    observable: Observable, name: str, backend: Backend
+) -> None:
+    device = {
+        "strip": strip(3, 3, flux=0.3, disorder=0.5),
+        "ribbon": ribbon(3, 2, disorder=0.5),
+        "sparse": random_device(7, (3, 4, 4), sparse=True),
+    }[name]
+    expected, pullback = observable.vjp(device, ENERGIES)
+    value, moved_pullback = observable.vjp(backend(device), backend.convert(ENERGIES))
+    assert close(host(value), observable.dense(device, ENERGIES).value.real, 1e-11)
+    weights = np.random.default_rng(0).normal(size=expected.shape)
+    bar, moved_bar = pullback(weights), host(moved_pullback(backend.convert(weights)))
+    for part, tangent in device_parts(device, 1):
+        share = inner(bar.device, tangent)
+        assert abs(inner(moved_bar.device, tangent) - share) <= 1e-10 * max(abs(share), 1.0), part
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", BROADENINGS)
+@pytest.mark.parametrize("observable", OBSERVABLES, ids=str)
+@settings(max_examples=60)
+@given(device=devices(), seed=st.integers(0, 2**31))
+def test_observable_adjoint_identity_holds_on_many_devices(
+    observable: Observable, options: dict[str, float], device: na.Device, seed: int
+) -> None:
+    value, pullback = observable.vjp(device, ENERGIES, **options)
+    expected = observable.dense(device, ENERGIES, **options).value.real
+    tolerance = rounding(device, ENERGIES, **options)
+    assert close(value, expected, tolerance)
+    weights = np.random.default_rng(seed).normal(size=value.shape)
+    bar = pullback(weights).device
+    for name, part in device_parts(device, seed):
+        tangent = observable.dense(device, ENERGIES, tangent=part, **options).tangent.real
+        scale = np.linalg.norm(weights) * max(np.linalg.norm(tangent), 1e-3 * np.linalg.norm(value))
+        assert abs(np.sum(weights * tangent) - inner(bar, part)) <= max(1e-10, tolerance) * scale, name

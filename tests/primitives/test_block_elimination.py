@@ -37,7 +37,7 @@ def spans_of(a: Blocks) -> list[slice]:
 
 
 def tolerance(a: Blocks) -> float:
-    """Relative: eps · n · cond of the matrix and of its leading parts (each pivot is an inverse), squared for growth."""
+    """Relative: eps · n · cond of the matrix and of its leading parts (each pivot inverts one), squared for growth."""
     worst = 1.0
     for k in range(2):
         dense = whole(a, k)

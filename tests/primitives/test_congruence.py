@@ -1,4 +1,4 @@
-"""Selected congruence, A⁻¹ Q B⁻¹ on the tridiagonal blocks: against dense inverses, in its four uses, and its pullback."""
+"""Selected congruence, A⁻¹ Q B⁻¹ on the tridiagonal blocks: against dense inverses, in its four uses; its pullback."""
 
 from __future__ import annotations
 
@@ -195,9 +195,7 @@ def test_congruence_vjp_passes_the_public_check(sizes: list[int], backend: Backe
 def test_congruence_of_a_hermitian_source_is_hermitian() -> None:
     sizes = [3, 2, 2]
     a, q = random_blocks(0, sizes, dominant=2.5), random_blocks(1, sizes)
-    q = Blocks(
-        [x + adjoint(x) for x in q.diagonal_blocks], q.upper_blocks, [adjoint(x) for x in q.upper_blocks]
-    )
+    q = Blocks([x + adjoint(x) for x in q.diagonal_blocks], q.upper_blocks, [adjoint(x) for x in q.upper_blocks])
     x = whole(congruence(a, q, Adjoint(a)), 0, sizes)
     assert np.max(np.abs(x - x.conj().T)) <= 1e-13 * np.abs(x).max()
 

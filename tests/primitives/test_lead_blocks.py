@@ -60,9 +60,7 @@ def test_lead_blocks_pullback_is_the_adjoint_for_every_argument(
         if not name.startswith("leads[0]"):
             continue
         step = part.leads[0]
-        moved = rebuild(
-            lead, **{k: _moved(getattr(lead, k), getattr(step, k)) for k in (*BLOCKS, "potential_energy")}
-        )
+        moved = rebuild(lead, **{k: _moved(getattr(lead, k), getattr(step, k)) for k in (*BLOCKS, "potential_energy")})
         forward = sum(np.vdot(w, x - y).real for w, x, y in zip(weights, _expected(moved, Z), base))
         # linear in every block of the lead: one difference is exact to round-off
         assert abs(forward - inner(bar.lead, step)) <= 1e-12 * max(abs(forward), 1.0), name
@@ -98,5 +96,3 @@ def test_lead_blocks_are_unchanged_when_lead_and_energy_shift_together() -> None
 def test_lead_blocks_vjp_passes_the_public_check(backend: Backend) -> None:
     lead, z = backend(_device(True).leads[0]), backend.convert(Z)
     na.testing.check_vjp(lead_blocks, lead_blocks_vjp, (lead, z), rtol=1e-10)
-
-

@@ -68,7 +68,5 @@ def test_stein_doubling_never_returns_nan_where_it_cannot_converge() -> None:
 def test_stein_residual_is_that_of_the_equation() -> None:
     p, q, c = _problem(2, 3, 0.5)
     y = random_array(np.random.default_rng(0), 2, 3, 3)
-    expected = [
-        np.abs(y[k] - p[k] @ y[k] @ q[k] - c[k]).max() / np.abs(y[k]).max() for k in range(2)
-    ]
+    expected = [np.abs(y[k] - p[k] @ y[k] @ q[k] - c[k]).max() / np.abs(y[k]).max() for k in range(2)]
     assert np.allclose(stein_residual(p, q, c, y), expected, rtol=1e-12)

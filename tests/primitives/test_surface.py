@@ -30,7 +30,9 @@ def _lead(seed: int, n: int, kind: str = "full", is_complex: bool = True, overla
     return random_device(seed, (3,), (LeadKind(0, n, kind),), is_complex=is_complex, overlap=overlap).leads[0]
 
 
-def _problem(lead: na.Lead, eta: float, method: str, energies: np.ndarray = ENERGIES) -> tuple[list[Any], dict[str, Any]]:
+def _problem(
+    lead: na.Lead, eta: float, method: str, energies: np.ndarray = ENERGIES
+) -> tuple[list[Any], dict[str, Any]]:
     z = energies + 1j * eta
     blocks = lead_blocks(lead, z)
     shape = blocks.onsite.shape
@@ -45,9 +47,7 @@ def _solve(lead: na.Lead, eta: float, method: str, energies: np.ndarray = ENERGI
 
 
 @EACH_METHOD
-@given(
-    seed=st.integers(0, 2**31), n=st.integers(1, 3), kind=KINDS, is_complex=st.booleans(), overlap=st.booleans()
-)
+@given(seed=st.integers(0, 2**31), n=st.integers(1, 3), kind=KINDS, is_complex=st.booleans(), overlap=st.booleans())
 def test_surface_green_equals_that_of_the_whole_pencil(
     method: str, eta: float, seed: int, n: int, kind: str, is_complex: bool, overlap: bool
 ) -> None:
@@ -176,7 +176,7 @@ def test_surface_pullback_is_the_adjoint_for_every_argument(
         tangents = [random_array(rng, *x.shape) if i == place else np.zeros_like(x) for i, x in enumerate(arrays)]
         forward = size = 0.0
         for k in range(len(ENERGIES)):
-            a00, a01, a10 = (x[k] for x in arrays)
+            _, a01, a10 = (x[k] for x in arrays)
             d00, d01, d10 = (x[k] for x in tangents)
             rhs = -g[k] @ (d00 - d01 @ g[k] @ a10 - a01 @ g[k] @ d10) @ g[k]
             d_g = oracles.stein_by_kron(g[k] @ a01, a10 @ g[k], rhs)

@@ -1,12 +1,15 @@
-"""A stack of matrices with at most one entry in every row and column: products by gathering instead of n³ work.
+"""Hoppings with a structure, so that products with them cost less than a complex dense one.
 
-The hoppings of nearest-neighbour lattices are of this kind. `x @ m` and `m @ x` work for arrays of any library.
+`Monomial`: at most one entry in every row and column, as in nearest-neighbour lattices: products gather.
+`RealBlock`: a real matrix, on NumPy: half the work of a complex one. Both multiply with `m @ x` and `product(x, m)`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ..typing import Array
 from .namespace import array_namespace, device_of, to_numpy
@@ -42,6 +45,30 @@ class Monomial:
 
 
 @dataclass(frozen=True, eq=False)
+class RealBlock:
+    """A real matrix (1, n, m) that multiplies complex NumPy stacks as two real ones."""
+
+    block: np.ndarray
+
+    __array_ufunc__ = None
+
+    def __matmul__(self, x: np.ndarray) -> np.ndarray:
+        parts: Any = self.block @ np.ascontiguousarray(x).view(self.block.dtype)  # (…, m, 2r): Re and Im side by side
+        found: np.ndarray = parts.view(x.dtype)
+        return found
+
+    def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
+        product = np.empty((x.shape[0], x.shape[1], self.block.shape[-1]), dtype=x.dtype)
+        product.real = np.ascontiguousarray(x.real) @ self.block
+        product.imag = np.ascontiguousarray(x.imag) @ self.block
+        return product
+
+    def adjoint(self) -> RealBlock:
+        """M†, the transpose."""
+        return RealBlock(np.swapaxes(self.block, -1, -2))
+
+
+@dataclass(frozen=True, eq=False)
 class MonomialPattern:
     """Where the entries of a monomial matrix are; `of` puts the values of a stack (E or 1, n, m) there."""
 
@@ -69,6 +96,18 @@ class MonomialPattern:
     def transposed(self) -> MonomialPattern:
         """The pattern of the transposed matrix."""
         return MonomialPattern(self.row_of_column, self.column_of_row, self.columns_in_order, self.rows_in_order)
+
+
+def product(x: Array, hopping: Any) -> Array:
+    """x @ hopping for an array or a structured hopping; not every library's arrays leave that operator to the right."""
+    return hopping.__rmatmul__(x) if isinstance(hopping, Monomial | RealBlock) else x @ hopping
+
+
+def structured(block: Array, pattern: MonomialPattern | None) -> Any:
+    """A stack of blocks as a `Monomial` of the pattern, a real NumPy one as a `RealBlock`, any other as it is."""
+    if pattern is not None:
+        return pattern.of(block)
+    return RealBlock(block) if isinstance(block, np.ndarray) and block.dtype.kind == "f" else block
 
 
 def monomial_pattern(*matrices: Array | None) -> MonomialPattern | None:
