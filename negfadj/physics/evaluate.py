@@ -124,13 +124,12 @@ def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
 
 
 def _largest_block(request: Request) -> int:
-    largest: int = largest_matrix(request.device)
-    return largest * largest * _itemsize(request)
+    return largest_matrix(request.device) ** 2 * _itemsize(request)
 
 
 def _kept_bytes(request: Request) -> int:
     blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
-    leads = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
+    leads: int = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
     return (blocks + leads) * _itemsize(request)
 
 

@@ -29,6 +29,7 @@ from ..typing import Array
 SHIFT = 1.1718281828 * complex(0.8253356149, 0.5646424734)  # a point no mode sits on, off the unit circle
 UNIT_CIRCLE = 1e-7  # ||λ| − 1| below which a mode at η = 0 propagates
 UNIT_CIRCLE_SINGLE = 2e-3
+ALIKE = 1e-6  # norm of the difference of two modes below which they are one
 STANDSTILL = 3e-7  # velocity relative to the hopping below which a mode stands still: within 1e-13 of a band edge
 STANDSTILL_SINGLE = 1e-3
 
@@ -150,11 +151,17 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
     zero = xp.zeros_like(decaying)
     diagonal = xp.where(modes.propagating, zero, decaying)[:, :, None] * identity(2 * rank, a00)
     # decaying and outgoing modes have positive eigenvalues, growing and incoming ones negative
+    alike = None
     current_matrix = xp.where(both, velocity, diagonal)
     if modes.norms is None:
         signs, mixing = xp.linalg.eigh(current_matrix)
     else:  # V c = v N c
-        to_modes = adjoint(inverse(xp.linalg.cholesky(modes.norms)))
+        scale = 1 / xp.sqrt(xp.real(xp.linalg.diagonal(modes.norms)))
+        scale = xp.astype(scale, a00.dtype)
+        weights, vectors = xp.linalg.eigh(scale[:, :, None] * modes.norms * scale[:, None, :])
+        alike = xp.min(weights, axis=-1) < ALIKE  # two modes that are one: a band edge, not a crossing
+        weights = xp.where(weights > ALIKE, weights, xp.full_like(weights, ALIKE))
+        to_modes = scale[:, :, None] * vectors / xp.astype(xp.sqrt(weights), a00.dtype)[:, None, :]
         signs, mixing = xp.linalg.eigh(adjoint(to_modes) @ current_matrix @ to_modes)
         mixing = to_modes @ mixing
     outgoing = mixing[:, :, rank:]
@@ -163,7 +170,7 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
     at_edge = slowest < (STANDSTILL_SINGLE if is_single(a00) else STANDSTILL) * xp.max(xp.abs(a), axis=(-2, -1))
     phi = (y @ outgoing) @ inverse(x @ outgoing)
     g = inverse(a00 + spread(u, a @ phi, u))
-    at_edge = at_edge | modes.near_edge
+    at_edge = at_edge | modes.near_edge if alike is None else at_edge | modes.near_edge | alike
     return xp.where(at_edge[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
 
 
