@@ -4,7 +4,7 @@ from .backend import check_backend, gpu_namespace, move_in, move_out
 from .computing import computing
 from .hopping import Monomial, MonomialPattern, RealBlock, monomial_pattern, product, structured
 from .kernels import KERNELS, Kernel, inverse, use_kernels
-from .linalg import adjoint, eig, identity, max_norm, sum_of_products, trace_product
+from .linalg import adjoint, eig, eigh, identity, max_norm, sum_of_products, trace_product
 from .memory import batch_size, cached_batch, free_memory, memory_budget
 from .namespace import (
     array_namespace,
@@ -37,6 +37,7 @@ __all__ = [
     "complex_dtype",
     "device_of",
     "eig",
+    "eigh",
     "eps_of",
     "free_memory",
     "gpu_namespace",

@@ -45,31 +45,43 @@ def max_norm(x: Array) -> Array:
 
 
 def eig(x: Array) -> tuple[Array, Array]:
-    """Eigenvalues (…, n) and right eigenvectors (…, n, n) of a stack of general matrices.
+    """Eigenvalues (E, n) and right eigenvectors (E, n, n) of a stack of general complex matrices.
 
-    The Array API has no general eigensolver. NumPy's is used on NumPy arrays and the library's own where it has one
-    (CuPy from version 14); for any other library the stack goes to the host and back.
+    The Array API has no general eigensolver. NumPy's is used on NumPy arrays and the library's own, matrix by matrix,
+    where it has one (CuPy from version 14); for any other library the stack goes to the host and back.
     """
     if isinstance(x, np.ndarray):
         return _host_eig(x)
     xp = array_namespace(x)
     own = getattr(xp.linalg, "eig", None)
     if own is not None:
-        values, vectors = own(x)
-        return values, vectors
-    values, vectors = _host_eig(to_numpy(x))
+        pairs = [own(x[k, ...]) for k in range(x.shape[0])]
+        return xp.stack([values for values, _ in pairs]), xp.stack([vectors for _, vectors in pairs])
+    host = to_numpy(x)
+    values, vectors = _host_eig(host)
     device = device_of(x)
-    return (
-        xp.asarray(values.astype(to_numpy(x).dtype), device=device),
-        xp.asarray(vectors.astype(to_numpy(x).dtype), device=device),
-    )
+    return xp.asarray(values.astype(host.dtype), device=device), xp.asarray(vectors.astype(host.dtype), device=device)
+
+
+def eigh(x: Array) -> tuple[Array, Array]:
+    """Eigenvalues (E, n) and eigenvectors (E, n, n) of a stack of Hermitian matrices; NaN for one where it fails."""
+    xp = array_namespace(x)
+    try:
+        values, vectors = xp.linalg.eigh(x)
+        return values, vectors
+    except np.linalg.LinAlgError:
+        finite = xp.all(xp.isfinite(x), axis=(-2, -1))
+        values, vectors = xp.linalg.eigh(xp.where(finite[:, None, None], x, xp.zeros_like(x)))
+        return xp.where(finite[:, None], values, xp.full_like(values, float("nan"))), vectors
 
 
 def _host_eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """NumPy's eig, with NaN for a matrix that has no finite entries instead of an exception for the whole stack."""
-    finite = np.isfinite(x).all(axis=(-2, -1))
-    if finite.all():
+    """NumPy's eig, with NaN for a matrix where it fails instead of an exception for the whole stack."""
+    try:
         values, vectors = np.linalg.eig(x)
         return values, vectors
-    values, vectors = np.linalg.eig(np.where(finite[..., None, None], x, 0))
-    return np.where(finite[..., None], values, np.nan), np.where(finite[..., None, None], vectors, np.nan)
+    except np.linalg.LinAlgError:
+        if x.ndim == 2:
+            return np.full(x.shape[0], complex(np.nan, np.nan), x.dtype), np.full_like(x, complex(np.nan, np.nan))
+        pairs = [_host_eig(matrix) for matrix in x]
+        return np.stack([values for values, _ in pairs]), np.stack([vectors for _, vectors in pairs])

@@ -35,9 +35,9 @@ class BlockTridiagonal:
 
     Notes
     -----
-    Blocks are kept as they are given (integers become float64); nothing is copied to another library or device. The
-    same class carries cotangents: there `diagonal[i]` has the shape of the primal's block, and in a Hermitian matrix
-    `upper[i]` collects the share of the lower block too.
+    Blocks are kept as they are given (integers become float64), not copied: an array changed in place afterwards
+    changes the matrix. The same class carries cotangents: there `diagonal[i]` has the shape of the primal's block, and
+    in a Hermitian matrix `upper[i]` collects the share of the lower block too.
     """
 
     diagonal: tuple[Array, ...]

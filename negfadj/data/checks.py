@@ -71,11 +71,22 @@ def check_hermitian(x: Array, name: str) -> None:
         return
     flat = int(xp.argmax(xp.reshape(difference, (-1,))))
     i, j = divmod(flat, x.shape[1])
+    if i == j:
+        raise HermiticityError(f"{name} is not Hermitian: its diagonal entry [{i}, {i}] = {x[i, i]} must be real.")
     raise HermiticityError(
         f"{name} is not Hermitian: entry [{i}, {j}] = {x[i, j]} but entry [{j}, {i}] = {x[j, i]} "
         f"(largest difference {worst:.3g}); give a Hermitian block, or the whole matrix with `lower` blocks of its own "
         "where a non-Hermitian device is meant."
     )
+
+
+def check_positive_definite(x: Array, name: str) -> None:
+    """Raise `InputError` with the lowest eigenvalue unless the Hermitian matrix `x` is positive definite."""
+    lowest = float(array_namespace(x).min(array_namespace(x).linalg.eigvalsh(x)))
+    if not lowest > 0:
+        raise InputError(
+            f"{name} has an eigenvalue {lowest:.6g}, but an overlap matrix is positive definite; check its sign."
+        )
 
 
 def check_integer(x: Any, name: str) -> int:

@@ -11,7 +11,7 @@ from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .block_tridiagonal import BlockTridiagonal
 from .bonds import bonds
-from .checks import common_namespace
+from .checks import check_positive_definite, common_namespace
 from .lead import Lead, SelfEnergy
 
 
@@ -58,6 +58,8 @@ class Device:
                     f"overlap has block sizes {self.overlap.block_sizes} but the hamiltonian has "
                     f"{self.hamiltonian.block_sizes}; cut both the same way."
                 )
+            for i, block in enumerate(self.overlap.diagonal if self.overlap.is_hermitian else ()):
+                check_positive_definite(block, f"overlap.diagonal[{i}]")
         sizes = self.hamiltonian.block_sizes
         placed = []
         for k, lead in enumerate(leads):
@@ -102,6 +104,16 @@ class Device:
         if not -self.n_leads <= lead < self.n_leads:
             raise InputError(f"{name}={lead} but the device has leads 0 … {self.n_leads - 1}.")
         return int(lead) % self.n_leads
+
+    def lead_pair(self, source: Any, drain: Any) -> tuple[int, int]:
+        """Two different leads as indices, or an error."""
+        pair = self.lead_index(source, "source"), self.lead_index(drain, "drain")
+        if pair[0] == pair[1]:
+            raise InputError(
+                f"source={source} and drain={drain} are the same lead; its reflection is the diagonal of "
+                "transmission_matrix."
+            )
+        return pair
 
     def project_tangent(self, tangent: Device) -> Device:
         """A tangent or cotangent of this device, projected on what may vary (Hermitian data stay Hermitian)."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..array import STATIC, array_namespace, is_array, rebuild
+import array_api_compat.numpy as array_api_numpy
+
+from ..array import STATIC, adjoint, array_namespace, is_array, rebuild
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .block_tridiagonal import project
@@ -15,6 +17,7 @@ from .checks import (
     check_hermitian,
     check_integer,
     check_matrix,
+    check_positive_definite,
     check_square,
     common_namespace,
 )
@@ -64,10 +67,8 @@ class Lead:
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in BLOCKS if getattr(self, name) is not None}
-        if not any(is_array(x) for x in given.values()):
-            import array_api_compat.numpy as xp
-        else:
-            xp = common_namespace(*given.values())
+        has_arrays = any(is_array(x) for x in given.values())
+        xp = common_namespace(*given.values()) if has_arrays else array_api_numpy
         given = {name: as_float_array(x, name, xp) for name, x in given.items()}
         if "onsite" not in given or "hopping" not in given:
             raise InputError("a lead needs both `onsite` and `hopping`.")
@@ -101,6 +102,8 @@ class Lead:
         for name in HERMITIAN_BLOCKS:
             if name in given:
                 check_hermitian(given[name], name)
+        if "overlap_onsite" in given:
+            check_positive_definite(given["overlap_onsite"], "overlap_onsite")
         for name in ("hopping", "coupling"):
             if not bool(xp.any(given[name] != 0)):
                 raise InputError(
@@ -153,11 +156,7 @@ class SelfEnergy:
     block: int = field(default=0, metadata=STATIC)
 
     def __post_init__(self) -> None:
-        if not is_array(self.self_energy):
-            raise InputTypeError(
-                f"self_energy is a {type(self.self_energy).__name__}; pass an array (n_energies, n, n)."
-            )
-        xp = array_namespace(self.self_energy)
+        xp = array_namespace(self.self_energy) if is_array(self.self_energy) else array_api_numpy
         sigma = as_float_array(self.self_energy, "self_energy", xp)
         if sigma.ndim == 2:
             sigma = sigma[None, ...]
@@ -166,6 +165,12 @@ class SelfEnergy:
         check_finite(sigma, "self_energy")
         if xp.isdtype(sigma.dtype, "real floating"):
             sigma = xp.astype(sigma, xp.complex64 if sigma.dtype == xp.float32 else xp.complex128)
+        lowest = float(xp.min(xp.linalg.eigvalsh(1j * (sigma - adjoint(sigma)))))
+        if lowest < -1e-6 * float(xp.max(xp.abs(sigma))):
+            raise InputError(
+                f"self_energy has a broadening i(Σ − Σ†) with eigenvalue {lowest:.6g} eV, but a retarded one has none "
+                "below zero; an advanced Σ is the adjoint of the retarded one."
+            )
         object.__setattr__(self, "self_energy", sigma)
         object.__setattr__(self, "block", check_integer(self.block, "block"))
 

@@ -38,11 +38,19 @@ def open_channels_of(lead: Any, energies: Array, name: str) -> Array:
 
 
 def derivatives_core(
-    system: OpenSystem, *, device: Device, source: int, drain: int, order: int, eta: float, method: str
+    system: OpenSystem,
+    *,
+    device: Device,
+    source: int,
+    drain: int,
+    order: int,
+    eta: float,
+    method: str,
+    at_real_energy: bool,
 ) -> Array:
     """T and its energy derivatives of an `OpenSystem` of this device, (E, order + 1)."""
     z = array_namespace(system.z).real(system.z) + 1j * eta
-    solver = LeadSolver(z, slice(None), method, eta == 0)
+    solver = LeadSolver(z, slice(None), method, at_real_energy)
     polynomials = [_self_energy_polynomial(lead, solver, order) for lead in device.leads]
     return transmission_derivatives(system, polynomials, source=source, drain=drain, order=order)
 

@@ -38,7 +38,7 @@ def density_of_states(
     device_eta : float
         Broadening of the device's own Green's function [eV].
     lead_method : "auto", "decimation" or "modes"
-        "auto" takes modes at η = 0 and decimation at η > 0.
+        "auto" takes modes below η = 1e-9 eV and decimation above.
     backend : None, "cpu" or "gpu"
         None computes where the arrays are.
     memory_limit : float, optional
@@ -128,7 +128,7 @@ def local_density_of_states(
     device_eta : float
         Broadening of the device's own Green's function [eV].
     lead_method : "auto", "decimation" or "modes"
-        "auto" takes modes at η = 0 and decimation at η > 0.
+        "auto" takes modes below η = 1e-9 eV and decimation above.
     backend : None, "cpu" or "gpu"
         None computes where the arrays are.
     memory_limit : float, optional
@@ -222,7 +222,7 @@ def lead_density(
     device_eta : float
         Broadening of the device's own Green's function [eV].
     lead_method : "auto", "decimation" or "modes"
-        "auto" takes modes at η = 0 and decimation at η > 0.
+        "auto" takes modes below η = 1e-9 eV and decimation above.
     backend : None, "cpu" or "gpu"
         None computes where the arrays are.
     memory_limit : float, optional

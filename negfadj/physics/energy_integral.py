@@ -22,12 +22,13 @@ from ..errors import ConvergenceError, InputError, InputTypeError, ShapeError
 from ..typing import Array, Backend, LeadMethod
 from .leads import lead_open_channels
 from .quadrature import EnergyIntegral, integrate
-from .request import make_request
+from .request import SMALLEST_BROADENING, make_request
 from .transport import transmission
 
 TAIL = 40.0  # kT: f and its window are below 1e-17 beyond
 EDGE_WIDTH = 1e-8  # eV: a band edge is found to this width,
 JUMP_HEIGHT = 1e-2  # and a change of T by more than this across it is a step, not a square root
+N_MOMENTA = 32  # k points that show where a lead's bands begin and end
 NUDGE = 1e-9  # eV: a node that falls on a band edge is moved by this much
 
 
@@ -44,6 +45,15 @@ class EnergyProblem:
     rtol: float
     max_energies: int
     breaks: tuple[float, ...]
+
+    def _band_breaks(self) -> list[float]:
+        """Lowest and highest energy of every band of the leads, on a grid of k: where T has its steps and roots."""
+        found: list[float] = []
+        for lead in (self.device.leads[self.options[name]] for name in ("source", "drain")):
+            if isinstance(lead, Lead):
+                bands = _bands(lead)  # (k, n)
+                found += [*host.min(bands, axis=0).tolist(), *host.max(bands, axis=0).tolist()]
+        return found
 
     def at(self, function: Callable[..., Array], energies: Any) -> Any:
         """`function` at host energies (m,), as a host array; nodes on a band edge are nudged off it."""
@@ -86,7 +96,23 @@ class EnergyProblem:
         for mu in sorted({float(m) for m in mus}):
             breaks += [mu + k * self.kt for k in (-12, -4, 0, 4, 12)] if self.kt else [mu]
         breaks += [low + (high - low) * k / 8 for k in range(1, 8)]
+        breaks += [b for b in self._band_breaks() if low < b < high]
         return integrate(partial(self.at, function), weight, breaks, rtol=self.rtol, max_energies=self.max_energies)
+
+
+def _bands(lead: Lead) -> Any:
+    """E_n(k) of a lead at N_MOMENTA values of k from 0 to 2π, host array (k, n) [eV], its potential energy included."""
+    phase = host.exp(2j * host.pi * host.arange(N_MOMENTA) / N_MOMENTA)[:, None, None]
+
+    def bloch(onsite: Any, hopping: Any) -> Any:
+        there = phase * to_numpy(hopping)[None]
+        return to_numpy(onsite)[None] + there + host.conj(host.matrix_transpose(there))
+
+    h = bloch(lead.onsite, lead.hopping)
+    if lead.overlap_onsite is not None:
+        whitening = host.linalg.inv(host.linalg.cholesky(bloch(lead.overlap_onsite, lead.overlap_hopping)))
+        h = whitening @ h @ host.conj(host.matrix_transpose(whitening))
+    return host.linalg.eigvalsh(h) + float(lead.potential_energy)
 
 
 def pull_nodes(
@@ -114,7 +140,7 @@ def _jumps(problem: EnergyProblem, integral: EnergyIntegral, felt: Any) -> list[
     above it tells a jump from the usual square root.
     """
     leads = [problem.device.leads[problem.options[name]] for name in ("source", "drain")]
-    if problem.options["eta"] != 0 or not all(isinstance(lead, Lead) for lead in leads):
+    if problem.options["eta"] >= SMALLEST_BROADENING or not all(isinstance(lead, Lead) for lead in leads):
         return []
 
     def channels(energies: Any) -> Any:
@@ -158,9 +184,10 @@ def energy_problem(
         raise InputError(f"temperature={float(kelvin)!r} K is negative; give 0 or more.")
     if not isinstance(device, Device):
         raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
+    source, drain = device.lead_pair(source, drain)
     options = {
-        "source": device.lead_index(source, "source"),
-        "drain": device.lead_index(drain, "drain"),
+        "source": source,
+        "drain": drain,
         "eta": eta,
         "device_eta": device_eta,
         "lead_method": lead_method,
@@ -177,7 +204,7 @@ def energy_problem(
         float(kelvin),
         rtol,
         max_energies,
-        tuple(float(b) for b in breaks),
+        tuple(host.reshape(real_host(breaks, "breaks"), (-1,)).tolist()),
     )
 
 

@@ -117,7 +117,8 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
 def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
     n_energies = int(request.energies.shape[0])
     budget = memory_budget(request.energies, request.memory_limit)
-    most = cached_batch(request.energies, _largest_block(request))
+    rows = max(request.device.hamiltonian.block_sizes)
+    most = cached_batch(request.energies, rows * rows * _itemsize(request))
     size = batch_size(n_energies, int(bytes_per_energy), budget, most=most)
     for start in range(0, n_energies, size):
         yield slice(start, min(start + size, n_energies))
@@ -143,7 +144,7 @@ def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSy
     xp = array_namespace(request.energies)
     real = xp.astype(request.energies[where], request.dtype)
     z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
-    solver = LeadSolver(z_lead, where, request.method, request.eta == 0)
+    solver = LeadSolver(z_lead, where, request.method, request.at_real_energy)
     sigmas, pullbacks = [], []
     for lead in request.device.leads:
         if vjp:

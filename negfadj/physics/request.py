@@ -14,6 +14,8 @@ from ..primitives.open_system import Hoppings
 from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .leads import lead_support
 
+SMALLEST_BROADENING = 1e-9  # eV: below it a lead is treated as one at a real energy
+
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -38,6 +40,11 @@ class Request:
     def hoppings(self) -> Hoppings:
         """The structure of the off-diagonal blocks."""
         return Hoppings.of(self.device.hamiltonian, self.device.overlap)
+
+    @property
+    def at_real_energy(self) -> bool:
+        """True when open channels have |λ| = 1 to rounding: their velocities choose the branch."""
+        return self.eta < SMALLEST_BROADENING
 
     @property
     def dtype(self) -> Any:
@@ -68,9 +75,12 @@ def make_request(
     if lead_method not in ("auto", "decimation", "modes"):
         raise InputError(f'lead_method={lead_method!r} is not known; use "auto", "decimation" or "modes".')
     has_lead = any(isinstance(lead, Lead) for lead in device.leads)
-    if lead_method == "decimation" and eta == 0 and has_lead:
-        raise InputError('lead_method="decimation" needs eta > 0; give eta=1e-6, say, or use lead_method="modes".')
-    method = lead_method if lead_method != "auto" else ("modes" if eta == 0 else "decimation")
+    if lead_method == "decimation" and eta < SMALLEST_BROADENING and has_lead:
+        raise InputError(
+            f'lead_method="decimation" needs eta > 0, {SMALLEST_BROADENING:g} eV at least, not {eta:g}: a surface '
+            'state of the lead would be lost; give eta=1e-6, say, or use lead_method="modes".'
+        )
+    method = lead_method if lead_method != "auto" else ("modes" if eta < SMALLEST_BROADENING else "decimation")
     flat, shape = check_energies(energies, device)
     for k, lead in enumerate(device.leads):
         if isinstance(lead, SelfEnergy) and lead.self_energy.shape[0] not in (1, flat.shape[0]):
@@ -122,7 +132,9 @@ def _non_negative(x: Any, name: str) -> float:
         value = float(x)
     except (TypeError, ValueError):
         raise InputTypeError(f"{name}={x!r} must be a real number [eV].") from None
-    if not (value >= 0 and value < float("inf")):
+    if value != value or value == float("inf"):
+        raise InputError(f"{name}={x!r} must be a finite energy [eV], zero or positive.")
+    if value < 0:
         raise InputError(
             f"{name}={x!r} must be zero or positive [eV]: a negative broadening gives the advanced function."
         )

@@ -43,7 +43,7 @@ def transmission(
     device_eta : float
         Broadening of the device's own Green's function [eV].
     lead_method : "auto", "decimation" or "modes"
-        "auto" takes modes at η = 0 and decimation at η > 0.
+        "auto" takes modes below η = 1e-9 eV and decimation above.
     backend : None, "cpu" or "gpu"
         None computes where the arrays are.
     memory_limit : float, optional
@@ -68,7 +68,7 @@ def transmission(
     Caroli et al., J. Phys. C 4, 916 (1971); Fisher and Lee, Phys. Rev. B 23, 6851 (1981).
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     return evaluate(request, partial(transmission_primitive.transmission, source=source, drain=drain))
 
 
@@ -106,7 +106,7 @@ def transmission_vjp(
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     return evaluate_vjp(
         request,
         partial(transmission_primitive.transmission, source=source, drain=drain),
@@ -142,7 +142,7 @@ def shot_noise_factor(
     device_eta : float
         Broadening of the device's own Green's function [eV].
     lead_method : "auto", "decimation" or "modes"
-        "auto" takes modes at η = 0 and decimation at η > 0.
+        "auto" takes modes below η = 1e-9 eV and decimation above.
     backend : None, "cpu" or "gpu"
         None computes where the arrays are.
     memory_limit : float, optional
@@ -167,7 +167,7 @@ def shot_noise_factor(
     Büttiker, Phys. Rev. Lett. 65, 2901 (1990), Eq. (8).
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     return evaluate(
         request,
         partial(shot_noise_primitive.shot_noise, source=source, drain=drain),
@@ -209,7 +209,7 @@ def shot_noise_factor_vjp(
     where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     return evaluate_vjp(
         request,
         partial(shot_noise_primitive.shot_noise, source=source, drain=drain),
@@ -327,7 +327,7 @@ def transmission_sensitivity(
         The derivative with respect to H_aa; with overlap, a potential also enters off-diagonal blocks.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     return evaluate(
         request,
         partial(transmission_primitive.transmission_sensitivity, source=source, drain=drain),
@@ -376,7 +376,7 @@ def transmission_derivatives(
                 f"leads[{k}] is a {type(lead).__name__}, whose energy derivatives are not known; give a Lead."
             )
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
-    source, drain = device.lead_index(source, "source"), device.lead_index(drain, "drain")
+    source, drain = device.lead_pair(source, drain)
     core = partial(
         derivatives_core,
         device=request.device,
@@ -385,5 +385,6 @@ def transmission_derivatives(
         order=int(order),
         eta=request.eta,
         method=request.method,
+        at_real_energy=request.at_real_energy,
     )
     return evaluate(request, core, layers=8 * (int(order) + 1))

@@ -10,8 +10,9 @@ dX = −A⁻¹ dA X, so with R = X̄†A⁻¹:  B̄_i = R_i†,  Ā_kl = −(X_l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from ..array import product
+from ..array import Kernel, product
 from ..typing import Array
 from .open_system import BlockMatrix
 
@@ -31,13 +32,12 @@ def solve_columns(
     first = min(sources)
     carried = {first: sources[first]}
     for i in range(first, n_blocks - 1):
-        w = -(a.lower(i) @ (factors[i] @ carried[i]))
+        w = _COLUMNS_CARRY(factors[i], a.lower(i), carried[i])
         carried[i + 1] = w + sources[i + 1] if i + 1 in sources else w
     x = factors[-1] @ carried.pop(n_blocks - 1)
     yield n_blocks - 1, x
     for i in range(n_blocks - 2, -1, -1):
-        inner = a.upper(i) @ x
-        x = factors[i] @ (carried.pop(i) - inner if i in carried else -inner)
+        x = _COLUMNS_STEP(factors[i], a.upper(i), x, carried.pop(i, None))
         yield i, x
 
 
@@ -47,11 +47,34 @@ def solve_rows(a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, A
     first = min(sources)
     carried = {first: sources[first]}
     for i in range(first, n_blocks - 1):
-        v = -product(carried[i] @ factors[i], a.upper(i))
+        v = _ROWS_CARRY(factors[i], a.upper(i), carried[i])
         carried[i + 1] = v + sources[i + 1] if i + 1 in sources else v
     r = carried.pop(n_blocks - 1) @ factors[-1]
     yield n_blocks - 1, r
     for i in range(n_blocks - 2, -1, -1):
-        inner = product(r, a.lower(i))
-        r = (carried.pop(i) - inner if i in carried else -inner) @ factors[i]
+        r = _ROWS_STEP(factors[i], a.lower(i), r, carried.pop(i, None))
         yield i, r
+
+
+def _columns_carry(g: Array, lower: Any, w: Array) -> Array:
+    return -(lower @ (g @ w))
+
+
+def _rows_carry(g: Array, upper: Any, v: Array) -> Array:
+    return -product(v @ g, upper)
+
+
+def _columns_step(g: Array, upper: Any, x: Array, w: Array | None) -> Array:
+    inner = upper @ x
+    return g @ (-inner if w is None else w - inner)
+
+
+def _rows_step(g: Array, lower: Any, r: Array, v: Array | None) -> Array:
+    inner = product(r, lower)
+    return (-inner if v is None else v - inner) @ g
+
+
+_COLUMNS_CARRY = Kernel("columns_carry", _columns_carry, numba="solve:columns_carry")
+_ROWS_CARRY = Kernel("rows_carry", _rows_carry, numba="solve:rows_carry")
+_COLUMNS_STEP = Kernel("columns_step", _columns_step, numba="solve:columns_step")
+_ROWS_STEP = Kernel("rows_step", _rows_step, numba="solve:rows_step")

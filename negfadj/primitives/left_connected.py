@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
-from ..array import Kernel, inverse, product
+from ..array import Kernel, array_namespace, eps_of, inverse, max_norm, product
 from ..typing import Array
 from .open_system import BlockMatrix, Reversed
+
+SINGULAR = 1e-6  # eps·|G_NN||A_NN| from which A counts as singular
 
 Step: TypeAlias = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
@@ -48,7 +50,16 @@ def sweep(
             g, w = step(a.diagonal(i), a.lower(i - 1), g, a.upper(i - 1), w)
         if columns is not None and columns[0] == i:
             w = columns[1]
+        if i == a.n_blocks - 1 and step is eliminate:
+            g = _regular(g, a.diagonal(i))
         yield g, w
+
+
+def _regular(g: Array, diagonal: Array) -> Array:
+    """G_NN, with NaN where it is so large that A is singular to rounding: on a bound state."""
+    xp = array_namespace(g)
+    singular = max_norm(g) * max_norm(diagonal) > SINGULAR / eps_of(g)
+    return xp.where(singular[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
 
 
 def eliminate(diagonal: Any, lower: Any, g: Any, upper: Any, w: Any) -> tuple[Any, Any]:

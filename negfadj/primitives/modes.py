@@ -23,15 +23,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..array import adjoint, array_namespace, eig, identity, inverse, is_single
+from ..array import adjoint, array_namespace, eig, eigh, identity, inverse, is_single
 from ..typing import Array
 
 SHIFT = 1.1718281828 * complex(0.8253356149, 0.5646424734)  # a point no mode sits on, off the unit circle
 UNIT_CIRCLE = 1e-7  # ||λ| − 1| below which a mode at η = 0 propagates
 UNIT_CIRCLE_SINGLE = 2e-3
 ALIKE = 1e-6  # norm of the difference of two modes below which they are one
-STANDSTILL = 3e-7  # velocity relative to the hopping below which a mode stands still: within 1e-13 of a band edge
+STANDSTILL = 1e-5  # velocity relative to the hopping below which a mode stands still: within 1e-10 of a band edge
 STANDSTILL_SINGLE = 1e-3
+NEAR_EDGE = 1e-5  # ||λ| − 1| of a decaying mode that is within 1e-10 of a band edge
+NEAR_EDGE_SINGLE = 4e-3
 
 
 class HoppingBasis(NamedTuple):
@@ -108,7 +110,8 @@ def bloch_modes(
     tolerance = UNIT_CIRCLE_SINGLE if is_single(a00) else UNIT_CIRCLE
     off_circle = xp.abs(xp.abs(factors) - 1)
     propagating = (off_circle < tolerance) if at_real_energy else xp.zeros_like(tiny)
-    near_edge = xp.any((off_circle < 10 * tolerance) & ~propagating, axis=-1) & at_real_energy
+    beyond = (off_circle < (NEAR_EDGE_SINGLE if is_single(a00) else NEAR_EDGE)) & ~propagating
+    near_edge = xp.any(beyond, axis=-1) & at_real_energy
     norms = None
     shared = _shared_factors(factors, propagating, tolerance)
     if shared is not None:
@@ -154,15 +157,15 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
     alike = None
     current_matrix = xp.where(both, velocity, diagonal)
     if modes.norms is None:
-        signs, mixing = xp.linalg.eigh(current_matrix)
+        signs, mixing = eigh(current_matrix)
     else:  # V c = v N c
         scale = 1 / xp.sqrt(xp.real(xp.linalg.diagonal(modes.norms)))
         scale = xp.astype(scale, a00.dtype)
-        weights, vectors = xp.linalg.eigh(scale[:, :, None] * modes.norms * scale[:, None, :])
+        weights, vectors = eigh(scale[:, :, None] * modes.norms * scale[:, None, :])
         alike = xp.min(weights, axis=-1) < ALIKE  # two modes that are one: a band edge, not a crossing
         weights = xp.where(weights > ALIKE, weights, xp.full_like(weights, ALIKE))
         to_modes = scale[:, :, None] * vectors / xp.astype(xp.sqrt(weights), a00.dtype)[:, None, :]
-        signs, mixing = xp.linalg.eigh(adjoint(to_modes) @ current_matrix @ to_modes)
+        signs, mixing = eigh(adjoint(to_modes) @ current_matrix @ to_modes)
         mixing = to_modes @ mixing
     outgoing = mixing[:, :, rank:]
     propagates = xp.any(modes.propagating, axis=-1)

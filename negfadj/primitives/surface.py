@@ -24,6 +24,7 @@ from .modes import HoppingBasis, bloch_modes, compressed, spread, surface_from_m
 from .stein import stein_doubling, stein_eigenbasis, stein_residual
 
 MAX_POLISH = 3
+POLE = {"modes": 0.015, "decimation": 0.15}  # |g||A00|√eps above which a surface state leaves too few digits
 
 
 class SurfaceCotangent(NamedTuple):
@@ -72,19 +73,24 @@ def surface_green(
         When ‖g(A00 − A01 g A10) − 1‖ exceeds √eps at some energy, or g is not the retarded branch; names the energies.
     """
     xp = array_namespace(a00)
+    closed = None
     if method == "decimation":
         g = decimation(a00, a01, a10)
     else:
-        g = surface_from_modes(
-            a00, a01, bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy, overlap=overlap), basis
-        )
+        modes = bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy, overlap=overlap)
+        g = surface_from_modes(a00, a01, modes, basis)
+        closed = ~xp.any(modes.propagating, axis=-1) if at_real_energy else None
     g, residual = _polished(g, a00, a01, a10, basis, at_real_energy=at_real_energy)
+    if closed is not None:  # in a gap g is Hermitian: no broadening, not even a rounded one
+        g = xp.where(closed[:, None, None], (g + adjoint(g)) / 2, g)
     tolerance = eps_of(a00) ** 0.5
     bad = ~(residual <= tolerance)
-    if at_real_energy:  # on a surface state g has a pole, and Σ loses the square of its digits
-        bad = bad | (max_norm(g) * max_norm(a00) > 0.015 / tolerance)
     if bool(xp.any(bad)):
         _raise_unconverged(bad, residual, method, energies, tolerance)
+    pole = max_norm(g) * max_norm(a00)
+    lost = pole > POLE[method] / tolerance  # the self-energy loses the square of these digits
+    if bool(xp.any(lost)):
+        _raise_surface_state(lost, pole, energies)
     spectral = -xp.imag(xp.linalg.diagonal(g))
     lowest = xp.min(spectral, axis=-1)
     wrong = lowest < -tolerance * xp.max(xp.abs(xp.linalg.diagonal(g)), axis=-1)
@@ -195,7 +201,7 @@ def _replaced(x: Array, where: Array, new: Array) -> Array:
 
 def _named(bad: Array, energies: Sequence[float]) -> tuple[list[float], str]:
     at = [float(e) for e, is_bad in zip(energies, to_numpy(bad).tolist()) if is_bad]
-    text = ", ".join(f"{e:.6g}" for e in at[:5]) + (f" and {len(at) - 5} more" if len(at) > 5 else "")
+    text = ", ".join(f"{e:.10g}" for e in at[:5]) + (f" and {len(at) - 5} more" if len(at) > 5 else "")
     return at, text
 
 
@@ -213,9 +219,20 @@ def _raise_unconverged(bad: Array, residual: Array, method: str, energies: Seque
         else "the energy is at a band edge, a flat band or a surface state of the lead: shift it slightly, or give "
         "a small eta"
     )
+    how = f"has residual {worst:.3g} (allowed {tolerance:.3g})" if worst == worst else "does not exist"
     raise ConvergenceError(
-        f"the surface Green's function by {method} has residual {worst:.3g} (allowed {tolerance:.3g}) "
-        f"at E = {text} eV; {fix}.",
+        f"the surface Green's function by {method} {how} at E = {text} eV; {fix}.",
+        energies=at,
+        residual=worst,
+    )
+
+
+def _raise_surface_state(bad: Array, pole: Array, energies: Sequence[float]) -> None:
+    at, text = _named(bad, energies)
+    worst = _worst(pole, bad)
+    raise ConvergenceError(
+        f"the lead has a surface state at E = {text} eV: its surface Green's function is {worst:.3g} times that of a "
+        "cell, and the result would lose most of its digits; shift the energy by 1e-5 eV or more, or give eta >= 1e-6.",
         energies=at,
         residual=worst,
     )
@@ -238,8 +255,9 @@ def _check_stein(residual: Array, energies: Sequence[float], tolerance: float) -
     if bool(xp.any(bad)):
         at, text = _named(bad, energies)
         worst = _worst(residual, bad)
+        how = f"has residual {worst:.3g} (allowed {tolerance:.3g})" if worst == worst else "does not exist"
         raise ConvergenceError(
-            f"the adjoint of the surface Green's function has residual {worst:.3g} (allowed {tolerance:.3g}) at "
+            f"the adjoint of the surface Green's function {how} at "
             f"E = {text} eV: at a band edge or a crossing of bands, where the derivative does not exist; "
             "shift the energy slightly, or give a small eta.",
             energies=at,

@@ -112,7 +112,7 @@ BAD = [
     ),
     ("text", lambda: na.Lead("a", E2), na.InputTypeError, "onsite"),
     ("ragged lists", lambda: na.Lead([[1], [1, 2]], E2), na.InputTypeError, "onsite"),
-    ("self-energy a list", lambda: na.SelfEnergy([[1.0]]), na.InputTypeError, "self_energy is a list"),
+    ("self-energy advanced", lambda: na.SelfEnergy([[0.5j]]), na.InputError, "broadening"),
     (
         "self-energy not square",
         lambda: na.SelfEnergy(np.ones((1, 2, 3))),
