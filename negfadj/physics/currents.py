@@ -16,7 +16,7 @@ import array_api_compat.numpy as host
 from ..constants import BOLTZMANN, CURRENT_PER_EV
 from ..data import Device
 from ..errors import InputError, ShapeError
-from ..primitives.occupation import occupation
+from ..primitives.occupation import bias_window, occupation
 from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .energy_integral import EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
 from .quadrature import EnergyIntegral
@@ -168,7 +168,7 @@ def current_vjp(
         bar = host_bar(value_bar, potentials.shape) * CURRENT_PER_EV
         mu_s, mu_d = potentials.source, potentials.drain
         f_s, f_d = (occupation(integral.energies, mu, problem.kt) for mu in (mu_s, mu_d))
-        t_bar = integral.weights * ((f_s.value - f_d.value) @ bar)
+        t_bar = integral.weights * (bias_window(integral.energies, mu_s, mu_d, problem.kt) @ bar)
         device_bar = pull_nodes(problem, transmission_vjp, integral, t_bar, wrt)
         weighted = integral.weights * integral.values
         if problem.kt == 0:  # the window's ends move: dI/dμ_s = T(μ_s), dI/dμ_d = −T(μ_d)
@@ -208,15 +208,19 @@ class _Potentials:
         volts = real_host(bias, "bias")
         if volts.ndim > 1:
             raise ShapeError(f"bias has shape {volts.shape} but must be one number or one axis of them [V].")
-        centre = float(real_host(fermi_energy, "fermi_energy"))
+        if volts.size == 0:
+            raise ShapeError("bias is empty; give at least one [V].")
+        fermi = real_host(fermi_energy, "fermi_energy")
+        if fermi.ndim != 0:
+            raise ShapeError(f"fermi_energy has shape {fermi.shape} but must be one number [eV].")
+        centre = float(fermi)
         flat = host.reshape(volts, (-1,))
         return cls(centre + flat / 2, centre - flat / 2, tuple(volts.shape), False)
 
 
 def _current(problem: EnergyProblem, potentials: _Potentials) -> tuple[Any, EnergyIntegral]:
     def window(energies: Any) -> Any:
-        f_s, f_d = (occupation(energies, mu, problem.kt).value for mu in (potentials.source, potentials.drain))
-        return f_s - f_d
+        return bias_window(energies, potentials.source, potentials.drain, problem.kt)
 
     integral = problem.integral(transmission, window, host.concat([potentials.source, potentials.drain]))
     return host.reshape(CURRENT_PER_EV * integral.integrals, potentials.shape), integral

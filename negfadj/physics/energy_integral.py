@@ -21,11 +21,12 @@ from ..data import Device, Lead
 from ..errors import ConvergenceError, InputError, InputTypeError, ShapeError
 from ..typing import Array, Backend, LeadMethod
 from .leads import lead_open_channels
-from .quadrature import EnergyIntegral, integrate
+from .quadrature import NOTHING, EnergyIntegral, check_rtol, integrate
 from .request import SMALLEST_BROADENING, make_request
 from .transport import transmission
 
-TAIL = 40.0  # kT: f and its window are below 1e-17 beyond
+TAIL = 60.0  # kT: f and its window are below 1e-26 beyond
+SHARPEST = 1e-11  # eV: a smaller kT is taken as zero, the window being sharper than energies can be told apart
 EDGE_WIDTH = 1e-8  # eV: a band edge is found to this width,
 JUMP_HEIGHT = 1e-2  # and a change of T by more than this across it is a step, not a square root
 N_MOMENTA = 32  # k points that show where a lead's bands begin and end
@@ -87,17 +88,26 @@ class EnergyProblem:
         """A tree of arrays where the caller's arrays are."""
         return move_out(tree, self.origin, self.backend)
 
-    def integral(self, function: Callable[..., Array], weight: Callable[[Any], Any], mus: Any) -> EnergyIntegral:
+    def integral(
+        self, function: Callable[..., Array], weight: Callable[[Any], Any], mus: Any, nothing: float = NOTHING
+    ) -> EnergyIntegral:
         """∫ T w dE over the window of the chemical potentials."""
         low, high = float(host.min(mus)) - TAIL * self.kt, float(host.max(mus)) + TAIL * self.kt
         if not high > low:  # equal chemical potentials at zero temperature: an empty window
             high = low + 1e-12 * (1 + abs(low))
         breaks = [low, high, *(b for b in self.breaks if low < b < high)]
         for mu in sorted({float(m) for m in mus}):
-            breaks += [mu + k * self.kt for k in (-12, -4, 0, 4, 12)] if self.kt else [mu]
+            breaks += [mu + k * self.kt for k in (-30, -12, -4, 0, 4, 12, 30)] if self.kt else [mu]
         breaks += [low + (high - low) * k / 8 for k in range(1, 8)]
         breaks += [b for b in self._band_breaks() if low < b < high]
-        return integrate(partial(self.at, function), weight, breaks, rtol=self.rtol, max_energies=self.max_energies)
+        return integrate(
+            partial(self.at, function),
+            weight,
+            breaks,
+            rtol=self.rtol,
+            max_energies=self.max_energies,
+            nothing=nothing,
+        )
 
 
 def _bands(lead: Lead) -> Any:
@@ -120,7 +130,10 @@ def pull_nodes(
 ) -> Device:
     """The device's cotangent from T̄ at the nodes; nodes that weigh nothing are left out."""
     largest = float(host.max(host.abs(t_bar)))
-    felt = _jumps(problem, integral, host.abs(t_bar) > 1e-12 * largest) if largest > 0 else []
+    density = host.abs(t_bar) / integral.weights
+    felt_at = density > 1e-9 * host.max(density)
+    moves_edges = isinstance(wrt, str) and wrt == "all" and largest > 0  # only a lead moves its band edges
+    felt = _jumps(problem, integral, felt_at) if moves_edges else []
     if felt:
         raise ConvergenceError(
             f"T(E) jumps at E = {', '.join(f'{e:.6g}' for e in felt[:5])} eV inside the window: at eta = 0 a perfect "
@@ -193,6 +206,11 @@ def energy_problem(
         "lead_method": lead_method,
         "memory_limit": memory_limit,
     }
+    check_rtol(rtol)
+    ladder = real_host(breaks, "breaks")
+    if ladder.ndim > 1:
+        raise ShapeError(f"breaks has shape {ladder.shape} but must be one axis of energies [eV].")
+    kt = float(kelvin) * BOLTZMANN
     make_request(device, 0.0, eta, device_eta, lead_method, backend, memory_limit)  # refuse early
     (moved,) = move_in((device,), backend)
     return EnergyProblem(
@@ -200,11 +218,11 @@ def energy_problem(
         device,
         backend,
         options,
-        float(kelvin) * BOLTZMANN,
+        kt if kt >= SHARPEST else 0.0,
         float(kelvin),
         rtol,
         max_energies,
-        tuple(host.reshape(real_host(breaks, "breaks"), (-1,)).tolist()),
+        tuple(host.reshape(ladder, (-1,)).tolist()),
     )
 
 

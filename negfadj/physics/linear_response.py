@@ -22,6 +22,7 @@ from ..errors import InputError, ShapeError
 from ..primitives.occupation import thermal_moment
 from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .energy_integral import EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
+from .quadrature import NOTHING
 from .transport import shot_noise_factor, shot_noise_factor_vjp, transmission, transmission_vjp
 
 
@@ -46,6 +47,7 @@ class _Coefficient:
     zero_temperature: Callable[[Any], Any]
     function: Callable[..., Array]
     function_vjp: Callable[..., Any]
+    nothing: float = NOTHING
 
 
 def conductance(
@@ -465,6 +467,8 @@ def _response(problem: EnergyProblem, chemical_potential: Any, coefficient: _Coe
     mus = real_host(chemical_potential, "chemical_potential")
     if mus.ndim > 1:
         raise ShapeError(f"chemical_potential has shape {mus.shape} but must be one number or one axis of them [eV].")
+    if mus.size == 0:
+        raise ShapeError("chemical_potential is empty; give at least one [eV].")
     shape, flat = tuple(mus.shape), host.reshape(mus, (-1,))
     if problem.kt == 0:
         value = coefficient.zero_temperature(lambda: problem.at(coefficient.function, flat))
@@ -473,9 +477,9 @@ def _response(problem: EnergyProblem, chemical_potential: Any, coefficient: _Coe
     def weights(energies: Any) -> Any:
         return host.concat([thermal_moment(energies, flat, problem.kt, n).value for n in coefficient.orders], axis=1)
 
-    integral = problem.integral(coefficient.function, weights, flat)
+    integral = problem.integral(coefficient.function, weights, flat, coefficient.nothing)
     moments = host.reshape(integral.integrals, (len(coefficient.orders), -1))
-    if len(coefficient.orders) > 1 and host.any(moments[0] <= 0):
+    if len(coefficient.orders) > 1 and host.any(moments[0] <= NOTHING):
         worst = int(host.argmin(moments[0]))
         raise InputError(
             f"the conductance is zero at chemical_potential = {float(flat[worst]):.6g} eV and "
@@ -518,7 +522,8 @@ def _sharp(
     scale = float(coefficient.zero_temperature(lambda: 1.0))
     _, pullback = coefficient.function_vjp(problem.device, problem.moved(mus), **problem.options)
     found = pullback(problem.moved(scale * bar), wrt=wrt)
-    mu_bar = None if found.energies is None else problem.out(host.reshape(problem.host(found.energies), shape))
+    energies = found.energies if found.energies is not None else pullback(problem.moved(scale * bar)).energies
+    mu_bar = problem.out(host.reshape(problem.host(energies), shape))
     return LinearResponseCotangent(problem.back(found.device), mu_bar, problem.out(host.asarray(0.0)))
 
 
@@ -548,5 +553,5 @@ _THERMAL_CONDUCTANCE = _Coefficient(
     "thermal conductance", (0, 1, 2), _combine_thermal, lambda at_mu: 0.0, *_TRANSMISSION
 )
 _SHOT_NOISE = _Coefficient(
-    "shot noise", (0,), _combine_one, lambda at_mu: at_mu(), shot_noise_factor, shot_noise_factor_vjp
+    "shot noise", (0,), _combine_one, lambda at_mu: at_mu(), shot_noise_factor, shot_noise_factor_vjp, nothing=1e-13
 )

@@ -45,6 +45,12 @@ class EnergyIntegral:
     errors: Any
 
 
+def check_rtol(rtol: Any) -> None:
+    """Raise `InputError` unless `rtol` lies between 0 and 1."""
+    if isinstance(rtol, str) or not 0 < rtol < 1:
+        raise InputError(f"rtol={rtol!r} must lie between 0 and 1.")
+
+
 def integrate(
     function: Callable[[Any], Any],
     weight: Callable[[Any], Any],
@@ -52,6 +58,7 @@ def integrate(
     *,
     rtol: float,
     max_energies: int,
+    nothing: float = NOTHING,
 ) -> EnergyIntegral:
     """∫ T(E) w_k(E) dE between the first and the last break.
 
@@ -64,7 +71,9 @@ def integrate(
     breaks : list of float
         Ends of the first intervals [eV].
     rtol : float
-        Error allowed, relative to ∫ |T w_k| dE, for every k; T below 1e-22 counts as none.
+        Error allowed, relative to ∫ |T w_k| dE, for every k.
+    nothing : float
+        A T this small counts as none.
     max_energies : int
         T is asked for no more often than this.
 
@@ -73,8 +82,7 @@ def integrate(
     ConvergenceError
         When `max_energies` is used up; it says the error reached.
     """
-    if not 0 < rtol < 1:
-        raise InputError(f"rtol={rtol!r} must lie between 0 and 1.")
+    check_rtol(rtol)
     edges = host.asarray(sorted(set(breaks)))
     lower, upper = edges[:-1], edges[1:]
     if NODES.size * lower.size > max_energies:
@@ -88,13 +96,14 @@ def integrate(
     while True:
         panels = _joined([*done, pending])
         integrals, errors = panels.integrals.sum(axis=0), panels.errors.sum(axis=0)
-        allowed = rtol * panels.magnitudes.sum(axis=0) + NOTHING * panels.weighed.sum(axis=0)
+        allowed = rtol * panels.magnitudes.sum(axis=0) + nothing * panels.weighed.sum(axis=0)
         if not host.any(errors > allowed):
             break
-        # halve what holds more than its share of the error allowed, unless it is as narrow as round-off permits
+        # halve what holds more than its share of the error allowed, unless it is too narrow to matter
         share = allowed / panels.lower.shape[0]
-        narrow = (panels.upper - panels.lower) < 1e-14 * (1 + host.abs(panels.lower))
-        bad = host.any((panels.errors > share) & (errors > allowed), axis=1) & ~narrow
+        narrowest = host.maximum(1e-14 * (1 + host.abs(panels.lower)), min(1e-9, rtol / 100) * (edges[-1] - edges[0]))
+        done_with = panels.upper - panels.lower < narrowest
+        bad = host.any((panels.errors > share) & (errors > allowed), axis=1) & ~done_with
         if not host.any(bad):
             break
         if asked + 30 * int(bad.sum()) > max_energies:
@@ -107,10 +116,9 @@ def integrate(
                 residual=float(errors[worst]),
             )
         middle = (panels.lower[bad] + panels.upper[bad]) / 2
-        done = [panels.where(~bad)]
-        pending = _panels(
-            function, weight, host.concat([panels.lower[bad], middle]), host.concat([middle, panels.upper[bad]])
-        )
+        done, halved = [panels.where(~bad)], panels.where(bad)
+        lower, upper = host.concat([halved.lower, middle]), host.concat([middle, halved.upper])
+        pending = _panels(function, weight, lower, upper)
         asked += pending.energies.size
     return _result(panels, integrals, errors)
 

@@ -28,7 +28,8 @@ class Weighted(NamedTuple):
 def fermi(x: Array, /) -> Array:
     """f(x) = 1/(1 + e^x), without overflow."""
     xp = array_namespace(x)
-    return 0.5 - 0.5 * xp.tanh(xp.clip(x, -LARGEST, LARGEST) / 2)
+    small = xp.exp(-xp.abs(x))
+    return xp.where(x > 0, small, xp.ones_like(small)) / (1 + small)  # f to full relative precision far above μ too
 
 
 def fermi_window(x: Array, /) -> Array:
@@ -48,6 +49,20 @@ def occupation(energies: Array, chemical_potentials: Array, kt: float, /) -> Wei
     x = difference / kt
     s = fermi_window(x)
     return Weighted(fermi(x), s / kt, x * s / kt)
+
+
+def bias_window(energies: Array, sources: Array, drains: Array, kt: float, /) -> Array:
+    """f(E − μ_s) − f(E − μ_d) at energies (E,) for pairs of chemical potentials (M,) [eV]: (E, M).
+
+    As ±f_high (1 − f_low)(1 − e^−|μ_s − μ_d|/kT), without the cancellation of two numbers close to one.
+    """
+    xp = array_namespace(energies)
+    if kt == 0:
+        return occupation(energies, sources, kt).value - occupation(energies, drains, kt).value
+    high, low = xp.maximum(sources, drains), xp.minimum(sources, drains)
+    full = fermi((energies[:, None] - high[None, :]) / kt) * fermi((low[None, :] - energies[:, None]) / kt)
+    size = -xp.expm1(-xp.clip((high - low) / kt, 0.0, LARGEST))
+    return full * (xp.sign(sources - drains) * size)[None, :]
 
 
 def thermal_moment(energies: Array, chemical_potentials: Array, kt: float, order: int, /) -> Weighted:

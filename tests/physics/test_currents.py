@@ -216,6 +216,18 @@ def test_current_through_a_narrow_named_resonance_equals_the_breit_wigner_integr
     assert abs(found - UNIT * expected) <= 1e-7 * found
 
 
+def test_current_has_a_named_resonance_that_a_perfect_channel_beside_it_hides() -> None:
+    # on a plateau the tails are lost: of a width 4e-6 eV nothing is seen but at a break
+    level, coupling = 0.137, -1e-3
+    lead = {"onsite": np.zeros((2, 2)), "hopping": -np.eye(2), "coupling": np.diag([-1.0, coupling])}
+    leads = (na.Lead(**lead, block=0), na.Lead(**lead, block=0))
+    device = na.Device(na.BlockTridiagonal([np.diag([0.0, level])], []), leads)
+    found = na.current(device, None, chemical_potentials=(0.3, 0.0), temperature=0.0, breaks=[level], rtol=1e-9)
+    gamma = 2 * coupling**2 * np.sqrt(1 - level**2 / 4)
+    lorentzian = gamma * (np.arctan(0.163 / gamma) + np.arctan(0.137 / gamma))
+    assert abs(found / UNIT - 0.3 - lorentzian) <= 1e-3 * lorentzian
+
+
 def test_current_that_needs_too_many_energies_raises_naming_where() -> None:
     with pytest.raises(na.ConvergenceError, match=r"near E = 0\.1\d* eV; raise max_energies or rtol") as caught:
         na.current(_resonance(), 0.6, temperature=0.0, breaks=[0.137], max_energies=500)
@@ -444,7 +456,6 @@ def test_current_pullback_refuses_a_cotangent_of_another_shape() -> None:
 # Jumps --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wrt", ["all", "onsite"])
 @pytest.mark.parametrize(
     "options",
     [
@@ -454,13 +465,15 @@ def test_current_pullback_refuses_a_cotangent_of_another_shape() -> None:
         pytest.param({"temperature": 0.0, "breaks": [2.0]}, id="break on the edge"),
     ],
 )
-def test_pullback_across_a_jump_raises_naming_its_energy(options: dict[str, Any], wrt: str) -> None:
+def test_pullback_across_a_jump_raises_naming_its_energy(options: dict[str, Any]) -> None:
     value, pullback = na.current_vjp(chain(3), None, chemical_potentials=(2.13, 1.9), **options)
     if "rtol" not in options and options["temperature"] == 0:
         assert abs(value - UNIT * 0.1) <= 1e-6 * value
     with pytest.raises(na.ConvergenceError, match=r"jumps at E = 2 eV inside the window.*give eta > 0") as caught:
-        pullback(1.0, wrt=wrt)
+        pullback(1.0)
     assert np.allclose(caught.value.energies, [2.0], rtol=0, atol=1e-7)
+    # the device's own parameters do not move a lead's band edge
+    assert np.all(np.isfinite(pullback(1.0, wrt="onsite").device.hamiltonian.onsite))
 
 
 def test_pullback_names_every_jump_of_a_ribbon_in_the_window() -> None:
