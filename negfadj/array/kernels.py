@@ -7,10 +7,14 @@ arrays the CUDA one, where there is one. `use_kernels("reference")` forces the r
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import array_api_compat
@@ -21,6 +25,7 @@ from ..typing import Array
 from .namespace import array_namespace
 
 Choice = Literal["auto", "reference"]
+PACKAGE = "negfadj._kernels"
 _choice: ContextVar[Choice] = ContextVar("negfadj_kernels", default="auto")
 
 
@@ -60,7 +65,24 @@ class Kernel:
 
 def _load(path: str) -> Callable[..., Any]:
     module, function = path.split(":")
-    return getattr(importlib.import_module(f"negfadj._kernels.{module}"), function)  # type: ignore[no-any-return]
+    _kernels_package()
+    return getattr(importlib.import_module(f"{PACKAGE}.{module}"), function)  # type: ignore[no-any-return]
+
+
+@cache
+def _kernels_package() -> None:
+    """Import ``negfadj._kernels``: installed, or ``kernels/`` beside ``negfadj/`` when Python runs in the source tree."""
+    try:
+        importlib.import_module(PACKAGE)
+    except ModuleNotFoundError:
+        source = Path(__file__).resolve().parents[2] / "kernels"
+        found = importlib.util.spec_from_file_location(
+            PACKAGE, source / "__init__.py", submodule_search_locations=[str(source)]
+        )
+        if found is None or found.loader is None or not source.is_dir():
+            raise
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(found)
+        found.loader.exec_module(sys.modules[PACKAGE])
 
 
 def _inverse_reference(x: Array) -> Array:

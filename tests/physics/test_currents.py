@@ -17,7 +17,7 @@ from negfadj.array import is_array, leaves, tree_map
 K = 8.617333262e-5  # eV/K
 UNIT = 77.48091729863649  # 2e/h · 1 eV [µA]
 BARRIER = (0.0, 0.8, 0.8, 0.8, 0.0)
-SMOOTH = {"eta": 0.1, "rtol": 1e-9}
+SMOOTH = {"eta": 0.3, "rtol": 1e-9}
 THREE_LEADS = (LeadKind(0, 1), LeadKind(-1, 1), LeadKind(0, 1))
 
 
