@@ -71,7 +71,7 @@ def _load(path: str) -> Callable[..., Any]:
 
 @cache
 def _kernels_package() -> None:
-    """Import ``negfadj._kernels``: installed, or ``kernels/`` beside ``negfadj/`` when Python runs in the source tree."""
+    """Import ``negfadj._kernels``: installed, or ``kernels/`` beside ``negfadj/`` in the source tree."""
     try:
         importlib.import_module(PACKAGE)
     except ModuleNotFoundError:
