@@ -14,7 +14,7 @@ assert tree not in installed.parents, f"imported {installed} from the tree, not 
 for folder, package in (("negfadj", na), ("kernels", negfadj._kernels)):
     for path in (tree / folder).rglob("*"):
         name = path.relative_to(tree / folder).as_posix()
-        if path.is_file() and path.suffix != ".pyc":
+        if path.is_file() and "__pycache__" not in path.parts:  # Python's and numba's caches
             assert importlib.resources.files(package).joinpath(name).is_file(), f"{folder}/{name} is not in the wheel"
 
 onsite, hopping = np.zeros((1, 1)), -np.ones((1, 1))
