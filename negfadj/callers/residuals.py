@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..array import identity, max_norm
 from ..data import Lead
+from ..physics.leads import LeadSolver
+from ..physics.request import SMALLEST_BROADENING, chosen_method
 from ..primitives.lead_blocks import lead_blocks
-from ..primitives.modes import hopping_basis
-from ..primitives.surface import surface_green
-from ..typing import Array
+from ..typing import Array, LeadMethod
 
 
-def surface_residual(lead: Lead, energies: Array, *, eta: float = 0.0, method: str = "auto") -> Array:
+def surface_residual(lead: Lead, energies: Array, *, eta: float = 0.0, method: LeadMethod = "auto") -> Array:
     """Largest entry of |g (A00 − A01 g A10) − 1| of a lead's surface Green's function g, at every energy.
 
     Parameters
@@ -34,7 +34,5 @@ def surface_residual(lead: Lead, energies: Array, *, eta: float = 0.0, method: s
     """
     z = energies + 1j * eta
     a00, a01, a10, *_ = lead_blocks(lead, z)
-    chosen = method if method != "auto" else "modes" if eta == 0 else "decimation"
-    basis = hopping_basis(lead.hopping, lead.overlap_hopping, z.dtype)
-    g = surface_green(a00, a01, a10, method=chosen, basis=basis, energies=energies.tolist(), at_real_energy=eta == 0)
+    g = LeadSolver(z, slice(None), chosen_method(method, eta), eta < SMALLEST_BROADENING).surface(lead)
     return max_norm(g @ (a00 - a01 @ g @ a10) - identity(a00.shape[-1], g))

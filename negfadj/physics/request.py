@@ -80,7 +80,7 @@ def make_request(
             f'lead_method="decimation" needs eta > 0, {SMALLEST_BROADENING:g} eV at least, not {eta:g}: a surface '
             'state of the lead would be lost; give eta=1e-6, say, or use lead_method="modes".'
         )
-    method = lead_method if lead_method != "auto" else ("modes" if eta < SMALLEST_BROADENING else "decimation")
+    method = chosen_method(lead_method, eta)
     flat, shape = check_energies(energies, device)
     for k, lead in enumerate(device.leads):
         if isinstance(lead, SelfEnergy) and lead.self_energy.shape[0] not in (1, flat.shape[0]):
@@ -90,6 +90,13 @@ def make_request(
             )
     moved, flat = move_in((device, flat), backend)
     return Request(moved, flat, shape, eta, device_eta, method, backend, memory_limit, device)
+
+
+def chosen_method(lead_method: LeadMethod, eta: float) -> str:
+    """What "auto" stands for: modes where the leads are at real energies to rounding, decimation elsewhere."""
+    if lead_method != "auto":
+        return lead_method
+    return "modes" if eta < SMALLEST_BROADENING else "decimation"
 
 
 def check_energies(energies: ArrayLike, device: Device) -> tuple[Array, tuple[int, ...]]:
