@@ -58,7 +58,8 @@ def sweep(
 def _regular(g: Array, diagonal: Array) -> Array:
     """G_NN, with NaN where it is so large that A is singular to rounding: on a bound state."""
     xp = array_namespace(g)
-    singular = max_norm(g) * max_norm(diagonal) > SINGULAR / eps_of(g)
+    size = 1 + max_norm(diagonal)  # at least 1 eV: a single block's own diagonal vanishes with A
+    singular = max_norm(g) * size > SINGULAR / eps_of(g)
     return xp.where(singular[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
 
 
