@@ -6,7 +6,7 @@ currents [µA]; conventions in docs/conventions.md.
 
 from . import testing
 from .array import use_kernels
-from .data import BlockTridiagonal, Device, Lead, SelfEnergy
+from .data import BlockTridiagonal, Device, Lead, PeriodicHamiltonian, SelfEnergy
 from .errors import (
     BackendError,
     ConvergenceError,
@@ -19,6 +19,7 @@ from .errors import (
     NegfadjError,
     ShapeError,
 )
+from .physics.bands import band_slopes, bands, bands_vjp, group_velocities
 from .physics.currents import current, current_vjp
 from .physics.densities import (
     bond_current,
@@ -40,6 +41,7 @@ from .physics.linear_response import (
     thermal_conductance,
     thermal_conductance_vjp,
 )
+from .physics.momentum import momentum_path, monkhorst_pack
 from .physics.transport import (
     open_channels,
     shot_noise_factor,
@@ -51,6 +53,7 @@ from .physics.transport import (
     transmission_sensitivity,
     transmission_vjp,
 )
+from .physics.transverse import transmission_over_momenta, transmission_over_momenta_vjp
 
 __all__ = [
     "current",
@@ -75,16 +78,23 @@ __all__ = [
     "MemoryLimitError",
     "MissingDependencyError",
     "NegfadjError",
+    "PeriodicHamiltonian",
     "SelfEnergy",
     "ShapeError",
+    "band_slopes",
+    "bands",
+    "bands_vjp",
     "bond_current",
     "bond_current_vjp",
     "density_of_states",
     "density_of_states_vjp",
+    "group_velocities",
     "lead_density",
     "lead_density_vjp",
     "local_density_of_states",
     "local_density_of_states_vjp",
+    "momentum_path",
+    "monkhorst_pack",
     "open_channels",
     "shot_noise_factor",
     "shot_noise_factor_vjp",
@@ -93,6 +103,8 @@ __all__ = [
     "transmission_derivatives",
     "transmission_matrix",
     "transmission_matrix_vjp",
+    "transmission_over_momenta",
+    "transmission_over_momenta_vjp",
     "transmission_sensitivity",
     "transmission_vjp",
     "use_kernels",

@@ -1,4 +1,4 @@
-"""Frozen data classes, tuples and arrays as flat lists of leaves: for transfers, tangents, inner products.
+"""Frozen data classes, mappings, tuples and arrays as flat lists of leaves: for transfers, tangents, inner products.
 
 A leaf is an array or a float. Fields marked ``metadata={"static": True}`` and None, ints, strings are not leaves.
 """
@@ -6,7 +6,7 @@ A leaf is an array or a float. Fields marked ``metadata={"static": True}`` and N
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .namespace import is_array
@@ -38,6 +38,8 @@ def tree_map(function: Callable[..., Any], x: Any, *others: Any) -> Any:
             for name in _fields(x)
         }
         return rebuild(x, **changes)
+    if isinstance(x, Mapping):
+        return {k: tree_map(function, item, *(None if o is None else o[k] for o in others)) for k, item in x.items()}
     if isinstance(x, tuple | list):
         items = [tree_map(function, item, *(None if o is None else o[i] for o in others)) for i, item in enumerate(x)]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)

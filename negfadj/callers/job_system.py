@@ -165,7 +165,8 @@ def _fingerprint(job: Job, structure: Structure, model: TightBinding) -> str:
     digest = hashlib.sha256()
     settings = job.settings.model_dump(mode="json", exclude={"title", "output"})
     digest.update(json.dumps(settings, sort_keys=True).encode())
-    digest.update(repr((structure.symbols, structure.periodic, dict(model.onsite), model.shells)).encode())
+    numbers = (dict(model.onsite), model.shells, dict(model.spin_orbit))
+    digest.update(repr((structure.symbols, structure.periodic, *numbers)).encode())
     for array in (structure.positions, structure.cell):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -3,5 +3,6 @@
 from .block_tridiagonal import BlockTridiagonal
 from .device import Device
 from .lead import Lead, SelfEnergy
+from .periodic import PeriodicHamiltonian
 
-__all__ = ["BlockTridiagonal", "Device", "Lead", "SelfEnergy"]
+__all__ = ["BlockTridiagonal", "Device", "Lead", "PeriodicHamiltonian", "SelfEnergy"]

@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileFormatError, InputError
+from .bond_length_laws import BondLengthLaw, Cutoff, ExponentialLaw, GoodwinSkinnerPettifor, PowerLaw
 from .tight_binding import Shell, TightBinding
 
-SHELL_KEYS = ("elements", "distance", "tolerance", "hopping", "overlap")
+TABLE_KEYS = ("title", "source", "doi", "onsite", "spin_orbit", "shells")
+SHELL_KEYS = ("elements", "distance", "tolerance", "hopping", "overlap", "law", "overlap_law", "cutoff")
+LAWS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
+    "power": (PowerLaw, ("exponent",)),
+    "exponential": (ExponentialLaw, ("exponent",)),
+    "goodwin_skinner_pettifor": (GoodwinSkinnerPettifor, ("exponent", "decay_exponent", "decay_length")),
+}
 
 
 def parameter_sets() -> tuple[str, ...]:
@@ -69,11 +76,12 @@ def parse_parameters(text: str, origin: str) -> TightBinding:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(f"parameter file {origin}: {error}.") from error
-    _check_keys(table, ("title", "source", "doi", "onsite", "shells"), ("onsite", "shells"), origin)
-    onsite = {str(element): _number(value, f"onsite.{element}", origin) for element, value in table["onsite"].items()}
+    _check_keys(table, TABLE_KEYS, ("onsite", "shells"), origin)
+    onsite = {element: _numbers(value, f"onsite.{element}", origin) for element, value in table["onsite"].items()}
+    spin_orbit = {e: _numbers(value, f"spin_orbit.{e}", origin) for e, value in table.get("spin_orbit", {}).items()}
     shells = [_shell(entry, f"shells[{i}]", origin) for i, entry in enumerate(table["shells"])]
     source = ", doi:".join(str(table[key]) for key in ("source", "doi") if key in table)
-    return TightBinding(onsite, tuple(shells), str(table.get("title", origin)), source)
+    return TightBinding(onsite, tuple(shells), spin_orbit, str(table.get("title", origin)), source)
 
 
 def _folder() -> Any:
@@ -81,14 +89,62 @@ def _folder() -> Any:
 
 
 def _shell(entry: dict[str, Any], where: str, origin: str) -> Shell:
-    _check_keys(entry, SHELL_KEYS, SHELL_KEYS[:-1], f"{origin}, {where}")
+    _check_keys(entry, SHELL_KEYS, SHELL_KEYS[:3], f"{origin}, {where}")
     elements = entry["elements"]
     if not isinstance(elements, list) or len(elements) != 2:
         raise FileFormatError(
             f'parameter file {origin}: {where}.elements = {elements!r} must be two symbols, as ["C", "C"].'
         )
-    numbers = {key: _number(entry.get(key, 0.0), f"{where}.{key}", origin) for key in SHELL_KEYS[1:]}
-    return Shell((str(elements[0]), str(elements[1])), **numbers)
+    distance = _number(entry["distance"], f"{where}.distance", origin)
+    cutoff = entry.get("cutoff")
+    if cutoff is not None:
+        _check_keys(_table(cutoff, f"{where}.cutoff", origin), ("inner", "outer"), ("inner", "outer"), origin)
+        cutoff = Cutoff(**{key: _number(x, f"{where}.cutoff.{key}", origin) for key, x in cutoff.items()})
+    return Shell(
+        (str(elements[0]), str(elements[1])),
+        distance,
+        _number(entry["tolerance"], f"{where}.tolerance", origin),
+        None if "hopping" not in entry else _numbers(entry["hopping"], f"{where}.hopping", origin),
+        None if "overlap" not in entry else _numbers(entry["overlap"], f"{where}.overlap", origin),
+        _laws(entry.get("law"), distance, f"{where}.law", origin),
+        _laws(entry.get("overlap_law"), distance, f"{where}.overlap_law", origin),
+        cutoff,
+    )
+
+
+def _laws(entry: Any, distance: float, where: str, origin: str) -> Any:
+    """One law, or a law for each of the integrals named; their reference is the shell's distance unless given."""
+    if entry is None:
+        return None
+    if "kind" in _table(entry, where, origin):
+        return _law(entry, distance, where, origin)
+    return {
+        key: _law(_table(one, f"{where}.{key}", origin), distance, f"{where}.{key}", origin)
+        for key, one in entry.items()
+    }
+
+
+def _law(entry: dict[str, Any], distance: float, where: str, origin: str) -> BondLengthLaw:
+    kind = entry.get("kind")
+    if kind not in LAWS:
+        raise FileFormatError(f"parameter file {origin}: {where}.kind = {kind!r} is not known; use {', '.join(LAWS)}.")
+    law, needed = LAWS[kind]
+    _check_keys(entry, ("kind", "reference", *needed), needed, f"{origin}, {where}")
+    numbers = {key: _number(x, f"{where}.{key}", origin) for key, x in entry.items() if key != "kind"}
+    return law(**({"reference": distance} | numbers))  # type: ignore[no-any-return]
+
+
+def _table(value: Any, where: str, origin: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise FileFormatError(f"parameter file {origin}: {where} = {value!r} must be a table.")
+    return value
+
+
+def _numbers(value: Any, where: str, origin: str) -> Any:
+    """A number, or a table of numbers."""
+    if isinstance(value, dict):
+        return {key: _number(x, f"{where}.{key}", origin) for key, x in value.items()}
+    return _number(value, where, origin)
 
 
 def _check_keys(table: dict[str, Any], known: tuple[str, ...], needed: tuple[str, ...], origin: str) -> None:

@@ -45,7 +45,7 @@ class Partition:
         return sum(n**3 for n in self.block_sizes)
 
 
-def partition(pattern: Any, interfaces: Sequence[ArrayLike]) -> Partition:
+def partition(pattern: Any, interfaces: Sequence[ArrayLike], sizes: ArrayLike | None = None) -> Partition:
     """Block-tridiagonal form of a sparse matrix, with each lead on one block.
 
     Layers ℓ(a) with |ℓ(a) − ℓ(b)| ≤ 1 for every coupled pair (a, b), the two leads furthest apart at the two ends, as
@@ -54,14 +54,17 @@ def partition(pattern: Any, interfaces: Sequence[ArrayLike]) -> Partition:
     Parameters
     ----------
     pattern : SciPy sparse matrix, shape (n, n)
-        Its non-zero entries say which orbitals are coupled: |H| + |S| where there is an overlap.
+        Its stored entries, zero or not, say which orbitals are coupled: those of H and of S where there is an overlap.
     interfaces : sequence of integer arrays
         For every lead, the orbitals that couple to it.
+    sizes : array, shape (n,), integer, optional
+        Rows of the matrix that each row of the pattern stands for: the orbitals of an atom, which then stay together in
+        one block. Default: one each.
 
     Returns
     -------
     Partition
-        Within a block the orbitals keep their order.
+        Within a block the orbitals keep their order; `order` and `block_sizes` count rows of the matrix.
 
     Raises
     ------
@@ -77,15 +80,19 @@ def partition(pattern: Any, interfaces: Sequence[ArrayLike]) -> Partition:
         raise InputError("a partition needs the orbitals of at least one lead.")
     steps = [_steps_from(graph, orbitals) for orbitals in sets]
     _check_connected(steps)
+    rows = np.ones(n, dtype=np.int64) if sizes is None else np.asarray(sizes, dtype=np.int64)
+    if rows.shape != (n,):
+        raise ShapeError(f"sizes has shape {rows.shape} but the pattern has {n} rows.")
     if len(sets) == 1:
-        levels = _refine(graph, steps[0].astype(np.int64), sets[0], -steps[0])
+        levels = _refine(graph, steps[0].astype(np.int64), sets[0], -steps[0], rows)
     else:
         first, last = max(combinations(range(len(sets)), 2), key=lambda pair: steps[pair[0]][sets[pair[1]]].min())
-        levels = _between(graph, steps[first], steps[last], sets[first], sets[last])
+        levels = _between(graph, steps[first], steps[last], sets[first], sets[last], rows)
     levels = _merge(levels, sets)
-    order = np.argsort(levels, kind="stable")
-    sizes = tuple(np.bincount(levels).tolist())
-    return Partition(order, sizes, tuple(int(levels[orbitals[0]]) for orbitals in sets))
+    level_of_row = np.repeat(levels, rows)
+    order = np.argsort(level_of_row, kind="stable")
+    block_sizes = tuple(np.bincount(level_of_row).tolist())
+    return Partition(order, block_sizes, tuple(int(levels[orbitals[0]]) for orbitals in sets))
 
 
 def _graph(pattern: Any) -> sparse.csr_array:
@@ -93,7 +100,7 @@ def _graph(pattern: Any) -> sparse.csr_array:
         raise ShapeError(f"pattern has shape {tuple(pattern.shape)} but must be square.")
     entries = sparse.coo_array(pattern)
     rows, columns = entries.coords
-    joined = (entries.data != 0) & (rows != columns)
+    joined = rows != columns
     rows, columns = rows[joined], columns[joined]
     both = (np.concatenate((rows, columns)), np.concatenate((columns, rows)))
     graph = sparse.coo_array((np.ones(len(both[0])), both), shape=entries.shape).tocsr()
@@ -111,8 +118,7 @@ def _interface(interface: ArrayLike, k: int, n: int) -> Array:
 
 
 def _steps_from(graph: sparse.csr_array, orbitals: Array) -> Array:
-    """Number of couplings on the shortest way from any of the orbitals: breadth-first layers; inf where there "
-    "is none."""
+    """Number of couplings on the shortest way from any of the orbitals: breadth-first layers; inf for none."""
     return csgraph.dijkstra(graph, unweighted=True, indices=orbitals, min_only=True)
 
 
@@ -126,7 +132,9 @@ def _check_connected(steps: Sequence[Array]) -> None:
             )
 
 
-def _between(graph: sparse.csr_array, from_first: Array, from_last: Array, first: Array, last: Array) -> Array:
+def _between(
+    graph: sparse.csr_array, from_first: Array, from_last: Array, first: Array, last: Array, rows: Array
+) -> Array:
     """Layers with `first` in layer 0 and `last` in the last one, D: the best of three starts, refined.
 
     Every choice lies between max(0, D − steps from last) and min(D, steps from first); so does their mean.
@@ -135,15 +143,17 @@ def _between(graph: sparse.csr_array, from_first: Array, from_last: Array, first
     upper = np.minimum(from_first, depth).astype(np.int64)
     lower = np.maximum(depth - from_last, 0).astype(np.int64)
     fixed = np.concatenate((first, last))
-    refined = [_refine(graph, start, fixed, from_first - from_last) for start in (upper, lower, (upper + lower) // 2)]
-    return min(refined, key=_cost)
+    refined = [
+        _refine(graph, start, fixed, from_first - from_last, rows) for start in (upper, lower, (upper + lower) // 2)
+    ]
+    return min(refined, key=lambda levels: _cost(levels, rows))
 
 
-def _cost(levels: Array) -> int:
-    return int(np.sum(np.bincount(levels).astype(np.int64) ** 3))
+def _cost(levels: Array, rows: Array) -> int:
+    return int(np.sum(np.bincount(np.repeat(levels, rows)).astype(np.int64) ** 3))
 
 
-def _refine(graph: sparse.csr_array, levels: Array, fixed: Array, rightness: Array) -> Array:
+def _refine(graph: sparse.csr_array, levels: Array, fixed: Array, rightness: Array, rows: Array) -> Array:
     """Move orbitals from larger to smaller neighbouring layers while Σ n³ falls and |ℓ(a) − ℓ(b)| ≤ 1 holds."""
     levels = levels.copy()
     is_free = np.ones(len(levels), dtype=bool)
@@ -153,7 +163,7 @@ def _refine(graph: sparse.csr_array, levels: Array, fixed: Array, rightness: Arr
     for _ in range(SWEEPS):
         n_moved = 0
         for i in range(len(layers) - 1):
-            movers, target = _movers(graph, levels, layers, is_free, rightness, i)
+            movers, target = _movers(graph, levels, layers, is_free, rightness, rows, i)
             levels[movers] = target
             source = 2 * i + 1 - target
             layers[source] = np.setdiff1d(layers[source], movers, assume_unique=True)
@@ -165,21 +175,28 @@ def _refine(graph: sparse.csr_array, levels: Array, fixed: Array, rightness: Arr
 
 
 def _movers(
-    graph: sparse.csr_array, levels: Array, layers: Sequence[Array], is_free: Array, rightness: Array, i: int
+    graph: sparse.csr_array,
+    levels: Array,
+    layers: Sequence[Array],
+    is_free: Array,
+    rightness: Array,
+    rows: Array,
+    i: int,
 ) -> tuple[Array, int]:
     """The orbitals that even out layers i and i + 1, and the layer they go to."""
-    surplus = len(layers[i]) - len(layers[i + 1])
+    surplus = int(rows[layers[i]].sum() - rows[layers[i + 1]].sum())
     source, target = (i, i + 1) if surplus > 0 else (i + 1, i)
     free = layers[source][is_free[layers[source]]]
     if abs(surplus) < 2 or not len(free):
         return free[:0], target
-    rows = graph[free]
-    is_beyond = levels[rows.indices] == 2 * source - target  # the layer that a mover must not touch
+    neighbours = graph[free]
+    is_beyond = levels[neighbours.indices] == 2 * source - target  # the layer that a mover must not touch
     touches = np.zeros(len(free), dtype=bool)
-    touches[np.repeat(np.arange(len(free)), np.diff(rows.indptr))[is_beyond]] = True
+    touches[np.repeat(np.arange(len(free)), np.diff(neighbours.indptr))[is_beyond]] = True
     movable = free[~touches]
     nearest = np.argsort(rightness[movable] * (source - target), kind="stable")
-    return movable[nearest][: abs(surplus) // 2], target
+    moving = movable[nearest]
+    return moving[np.cumsum(rows[moving]) <= abs(surplus) // 2], target
 
 
 def _merge(levels: Array, sets: Sequence[Array]) -> Array:

@@ -83,10 +83,22 @@ def device_from_sparse(
             )
         if (lead.overlap_onsite is None) != (overlap is None):
             raise InputError(f"lead {k} and the device must both have an overlap matrix or neither.")
-    pattern = abs(hamiltonian) if overlap is None else abs(hamiltonian) + abs(overlap)
-    cut = partition(pattern, [lead.interface for lead in leads])
+    stored = [_ones(x) for x in (hamiltonian, overlap) if x is not None]
+    cut = partition(sum(stored[1:], stored[0]), [lead.interface for lead in leads])
+    return device_from_partition(hamiltonian, leads, overlap, cut), cut
+
+
+def device_from_partition(
+    hamiltonian: sparse.csr_array, leads: Sequence[LeadMatrices], overlap: sparse.csr_array | None, cut: Partition
+) -> Device:
+    """The device in the blocks of a partition; parameters as `device_from_sparse`, unchecked."""
     placed = tuple(_place(lead, cut, block) for lead, block in zip(leads, cut.lead_blocks))
-    return Device(_blocks(hamiltonian, cut), placed, None if overlap is None else _blocks(overlap, cut)), cut
+    return Device(_blocks(hamiltonian, cut), placed, None if overlap is None else _blocks(overlap, cut))
+
+
+def _ones(matrix: sparse.csr_array) -> sparse.csr_array:
+    """The pattern of the stored entries, zeros among them."""
+    return sparse.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _blocks(matrix: sparse.csr_array, cut: Partition) -> BlockTridiagonal:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..array import STATIC
 from ..errors import FileFormatError, InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
 from .optional import import_optional
@@ -45,7 +46,7 @@ class Structure:
     positions: Array
     cell: Array = None
     periodic: tuple[bool, bool, bool] = (False, False, False)
-    index: Array = None
+    index: Array = field(default=None, metadata=STATIC)
 
     def __post_init__(self) -> None:
         symbols = tuple(str(s) for s in self.symbols)
@@ -117,6 +118,17 @@ class Structure:
         if not hasattr(atoms, "get_chemical_symbols"):
             raise InputTypeError(f"atoms is a {type(atoms).__name__}; pass an ase.Atoms object.")
         return cls(tuple(atoms.get_chemical_symbols()), atoms.positions, np.asarray(atoms.cell), tuple(atoms.pbc))
+
+    def to_ase(self) -> Any:
+        """As an `ase.Atoms` object: symbols, positions, cell and periodic directions.
+
+        Raises
+        ------
+        MissingDependencyError
+            When ASE is not installed.
+        """
+        ase = import_optional("ase", "making an ase.Atoms object")
+        return ase.Atoms(list(self.symbols), positions=self.positions.copy(), cell=self.cell.copy(), pbc=self.periodic)
 
 
 def read_structure(path: str | PathLike[str]) -> Structure:

@@ -63,3 +63,11 @@ def test_read_structure_names_the_file_that_is_cut_short(tmp_path: Path) -> None
     (tmp_path / "short.xyz").write_text("3\n\nC 0 0 0\n")
     with pytest.raises(FileFormatError, match=r"short.xyz' cannot be read"):
         read_structure(tmp_path / "short.xyz")
+
+
+def test_structure_goes_to_ase_and_back_unchanged() -> None:
+    structure = Structure(("C", "O"), [[0, 0, 0.1], [0, 0, 1.2]], np.diag([3.0, 4.0, 5.0]), (True, False, True))
+    again = Structure.from_ase(structure.to_ase())
+    assert (again.symbols, again.periodic) == (structure.symbols, structure.periodic)
+    np.testing.assert_array_equal(again.positions, structure.positions)
+    np.testing.assert_array_equal(again.cell, structure.cell)

@@ -146,7 +146,7 @@ def test_transmission_through_doubled_cells_is_the_number_of_channels_of_the_cha
 
 def test_a_principal_layer_that_is_too_short_names_the_hopping_and_its_distance() -> None:
     with pytest.raises(
-        InputError, match=r"hopping of -0.3 eV from atom 0 to a copy of atom 0, 2.0000 Å apart, reaches 2 cells"
+        InputError, match=r"hopping ss_sigma = -0.3 eV from atom 0 to a copy of atom 0, 2.0000 Å apart, reaches 2 cells"
     ):
         transport_model(chain(8), FAR_CHAIN, cells_per_layer=1)
 
@@ -165,12 +165,12 @@ def test_longer_principal_layers_do_not_change_the_transmission() -> None:
 
 def test_leads_that_touch_are_refused() -> None:
     shells = [Shell(("C", "C"), distance, 0.1, hopping) for distance, hopping in ((1.0, -1.0), (2.0, 0.0), (3.0, -0.2))]
-    with pytest.raises(InputError, match=r"joins the two leads .* lengthen the structure"):
+    with pytest.raises(InputError, match=r"joins leads 0 and 1 .* lengthen the structure"):
         transport_model(chain(2), TightBinding({"C": 0.0}, tuple(shells)))
 
 
 def test_a_lead_without_coupling_between_its_cells_is_refused() -> None:
-    with pytest.raises(InputError, match="the left lead does not conduct"):
+    with pytest.raises(InputError, match="the left lead along x does not conduct"):
         transport_model(chain(4, spacing=2.0), NEAREST)
 
 
