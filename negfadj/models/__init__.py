@@ -2,11 +2,44 @@
 
 from .bond_length_laws import BondLengthLaw, Cutoff, ExponentialLaw, GoodwinSkinnerPettifor, PowerLaw, UserLaw
 from .coupled_pairs import coupled_pairs
+from .effective_mass import (
+    EffectiveMassCotangent,
+    effective_mass_device,
+    effective_mass_device_vjp,
+    effective_mass_positions,
+)
+from .lattice_device import Lattice, LatticeDevice, LatticeLead, lattice_device, lattice_device_vjp
+from .lattices import honeycomb_ribbon, linear_chain, square_lattice, ssh_chain
 from .leads import LeadCell, recognise_lead
+from .link_phases import FLUX_QUANTUM, LeadPhases, PeierlsPhases, uniform_field_phases, vector_potential_phases
 from .neighbours import NeighbourPairs, neighbour_pairs
+from .orbital_positions import OrbitalPositions, transport_positions
 from .parameters import parameter_set, parameter_sets, read_parameters
 from .partition import Partition, partition
 from .passivation import passivate
+from .peierls import (
+    FieldCotangent,
+    PhasesCotangent,
+    device_in_field,
+    device_in_field_vjp,
+    device_with_phases,
+    device_with_phases_vjp,
+)
+from .peierls_matrix import (
+    MatrixFieldCotangent,
+    MatrixPhasesCotangent,
+    matrix_in_field,
+    matrix_in_field_vjp,
+    matrix_with_phases,
+    matrix_with_phases_vjp,
+)
+from .principal_layer import (
+    PeriodicDeviceCotangent,
+    device_from_periodic,
+    device_from_periodic_vjp,
+    lead_from_periodic,
+    lead_from_periodic_vjp,
+)
 from .sparse_device import LeadMatrices, device_from_sparse
 from .structure import Structure, read_structure
 from .tight_binding import Shell, TightBinding
@@ -31,13 +64,26 @@ from .wires import zincblende_wire
 __all__ = [
     "BondLengthLaw",
     "Cutoff",
+    "EffectiveMassCotangent",
     "ExponentialLaw",
+    "FieldCotangent",
+    "FLUX_QUANTUM",
     "GoodwinSkinnerPettifor",
+    "Lattice",
+    "LatticeDevice",
+    "LatticeLead",
     "LeadCell",
     "LeadMatrices",
+    "LeadPhases",
+    "MatrixFieldCotangent",
+    "MatrixPhasesCotangent",
     "NeighbourPairs",
     "OrbitalIndex",
+    "OrbitalPositions",
     "Partition",
+    "PeierlsPhases",
+    "PeriodicDeviceCotangent",
+    "PhasesCotangent",
     "PowerLaw",
     "Shell",
     "Structure",
@@ -47,8 +93,27 @@ __all__ = [
     "TransportModelCotangent",
     "UserLaw",
     "coupled_pairs",
+    "device_from_periodic",
+    "device_from_periodic_vjp",
     "device_from_sparse",
+    "device_in_field",
+    "device_in_field_vjp",
+    "device_with_phases",
+    "device_with_phases_vjp",
+    "effective_mass_device",
+    "effective_mass_device_vjp",
+    "effective_mass_positions",
+    "honeycomb_ribbon",
     "in_leads",
+    "lattice_device",
+    "lattice_device_vjp",
+    "lead_from_periodic",
+    "lead_from_periodic_vjp",
+    "linear_chain",
+    "matrix_in_field",
+    "matrix_in_field_vjp",
+    "matrix_with_phases",
+    "matrix_with_phases_vjp",
     "neighbour_pairs",
     "orbital_index",
     "parameter_set",
@@ -60,9 +125,14 @@ __all__ = [
     "read_parameters",
     "read_structure",
     "recognise_lead",
+    "square_lattice",
+    "ssh_chain",
     "tight_binding_matrices",
     "tight_binding_matrices_vjp",
     "transport_model",
     "transport_model_vjp",
+    "transport_positions",
+    "uniform_field_phases",
+    "vector_potential_phases",
     "zincblende_wire",
 ]
