@@ -21,9 +21,10 @@ BELOW: dict[str, tuple[str, ...]] = {
     "data": ("words", "array"),
     "primitives": ("words", "array", "data"),
     "implicit": ("words", "array", "data", "primitives"),
+    "electrostatics": ("words", "array", "data"),
     "models": ("words", "array", "data"),
-    "physics": ("words", "array", "data", "primitives", "implicit", "models"),
-    "callers": ("words", "array", "data", "primitives", "implicit", "models", "physics"),
+    "physics": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models"),
+    "callers": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics"),
 }
 
 # The floor of a module by the name after "negfadj."; the package itself, negfadj/__init__.py, is a caller.
@@ -36,6 +37,7 @@ FLOOR: dict[str, str] = {
     "data": "data",
     "primitives": "primitives",
     "implicit": "implicit",
+    "electrostatics": "electrostatics",
     "models": "models",
     "physics": "physics",
     "callers": "callers",
@@ -44,7 +46,7 @@ FLOOR: dict[str, str] = {
 }
 
 AUTODIFF = {"autograd", "casadi", "flax", "jax", "jaxlib", "pytensor", "tensorflow", "theano", "torch"}
-NOT_EAGER = {"ase", "cupy", "h5netcdf", "h5py", "matplotlib", "numba", "pydantic", "rich", "typer", "xarray"}
+NOT_EAGER = {"ase", "cupy", "h5netcdf", "h5py", "matplotlib", "numba", "pyamg", "pydantic", "rich", "sisl", "typer", "xarray"}
 
 
 @dataclass(frozen=True)

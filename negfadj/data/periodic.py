@@ -7,7 +7,7 @@ from typing import Any
 
 import array_api_compat.numpy as array_api_numpy
 
-from ..array import STATIC, adjoint, array_namespace, device_of, eps_of, is_array, is_complex, rebuild
+from ..array import STATIC, adjoint, array_namespace, device_of, eps_of, is_array, is_complex, rebuild, to_numpy
 from ..errors import HermiticityError, InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
 from .block_tridiagonal import project
@@ -53,9 +53,11 @@ class PeriodicHamiltonian:
         for name in ("hamiltonian", "overlap"):
             given = getattr(self, name)
             if given is None:
+                if name == "hamiltonian":
+                    raise InputTypeError("hamiltonian is None; give H_R of every cell, shape (n_cells, n, n).")
                 continue
             blocks = as_float_array(given, name, xp)
-            if blocks.ndim != 3 or blocks.shape[0] != len(cells) or blocks.shape[1] != blocks.shape[2]:
+            if blocks.ndim != 3 or blocks.shape != (len(cells), blocks.shape[2], blocks.shape[2]) or 0 in blocks.shape:
                 raise ShapeError(f"{name} has shape {tuple(blocks.shape)} but must be ({len(cells)}, n, n).")
             check_finite(blocks, name)
             _check_hermitian(blocks, name, cells, opposite)
@@ -68,7 +70,7 @@ class PeriodicHamiltonian:
             check_positive_definite(self.overlap[self._home(cells), ...], "overlap of cell (0, 0, 0)")
         object.__setattr__(self, "cells", cells)
         if self.lattice is not None:
-            lattice = array_api_numpy.asarray(self.lattice, dtype=array_api_numpy.float64)
+            lattice = _real(self.lattice, "lattice")
             if lattice.shape != (3, 3):
                 raise ShapeError(f"lattice has shape {lattice.shape} but must be (3, 3), lattice vectors in rows [Å].")
             object.__setattr__(self, "lattice", lattice)
@@ -89,6 +91,8 @@ class PeriodicHamiltonian:
 
     def reach(self, direction: int) -> int:
         """The furthest cell along lattice vector `direction` with a non-zero entry of H or S."""
+        if direction not in (0, 1, 2):
+            raise InputError(f"direction={direction!r} must be 0, 1 or 2, a lattice vector.")
         xp = array_namespace(self.hamiltonian)
         couples = xp.any(self.hamiltonian != 0, axis=(1, 2))
         if self.overlap is not None:
@@ -105,13 +109,11 @@ class PeriodicHamiltonian:
         """exp(2πi k·R), shape (n_momenta, n_cells)."""
         xp, device = array_namespace(self.hamiltonian), device_of(self.hamiltonian)
         host = array_api_numpy
-        momenta = host.asarray(momenta, dtype=host.float64)
+        momenta = _real(momenta, "momenta")
         if momenta.ndim != 2 or momenta.shape[1] != 3:
             raise ShapeError(
                 f"momenta have shape {momenta.shape} but must be (n_momenta, 3), reciprocal lattice vectors."
             )
-        if not bool(host.all(host.isfinite(momenta))):
-            raise InputError("momenta must be finite numbers.")
         angle = 2 * host.pi * (momenta @ host.asarray(self.cells, dtype=host.float64).T)
         dtype = xp.complex64 if self.hamiltonian.dtype in (xp.float32, xp.complex64) else xp.complex128
         return xp.asarray(host.exp(1j * angle), dtype=dtype, device=device)
@@ -142,9 +144,26 @@ def _bloch_sum(phases: Array, blocks: Array) -> Array:
     return xp.reshape(phases @ flat, (phases.shape[0], *blocks.shape[1:]))
 
 
+def _real(x: Any, name: str) -> Any:
+    """A host array of finite real numbers."""
+    host = array_api_numpy
+    try:
+        values = host.asarray(to_numpy(x) if is_array(x) else x)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{name} cannot be made an array ({error}).") from error
+    if values.dtype.kind not in "iuf":
+        raise InputTypeError(f"{name} has dtype {values.dtype}; pass real numbers.")
+    if not bool(host.all(host.isfinite(values))):
+        raise InputError(f"{name} holds a number that is not finite.")
+    return host.astype(values, host.float64)
+
+
 def _cells(cells: Any) -> Any:
     host = array_api_numpy
-    found = host.asarray(cells)
+    try:
+        found = host.asarray(cells)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"cells cannot be made an array of integers ({error}).") from error
     if found.ndim != 2 or found.shape[1] != 3 or found.shape[0] == 0:
         raise ShapeError(f"cells have shape {found.shape} but must be (n_cells, 3).")
     if found.dtype.kind not in "iu":

@@ -8,6 +8,7 @@ from .effective_mass import (
     effective_mass_device_vjp,
     effective_mass_positions,
 )
+from .from_sisl import SislCotangent, from_sisl, from_sisl_vjp
 from .lattice_device import Lattice, LatticeDevice, LatticeLead, lattice_device, lattice_device_vjp
 from .lattices import honeycomb_ribbon, linear_chain, square_lattice, ssh_chain
 from .leads import LeadCell, recognise_lead
@@ -39,7 +40,9 @@ from .principal_layer import (
     device_from_periodic_vjp,
     lead_from_periodic,
     lead_from_periodic_vjp,
+    principal_layer_cells,
 )
+from .sisl_device import SislDevice, SislDeviceCotangent, SislElectrode, device_from_sisl, device_from_sisl_vjp
 from .sparse_device import LeadMatrices, device_from_sparse
 from .structure import Structure, read_structure
 from .tight_binding import Shell, TightBinding
@@ -59,6 +62,7 @@ from .transport_model import (
     transport_model,
     transport_model_vjp,
 )
+from .wannier90 import read_lattice, read_wannier90, write_wannier90
 from .wires import zincblende_wire
 
 __all__ = [
@@ -86,6 +90,10 @@ __all__ = [
     "PhasesCotangent",
     "PowerLaw",
     "Shell",
+    "SislCotangent",
+    "SislDevice",
+    "SislDeviceCotangent",
+    "SislElectrode",
     "Structure",
     "TightBinding",
     "TightBindingCotangent",
@@ -95,6 +103,8 @@ __all__ = [
     "coupled_pairs",
     "device_from_periodic",
     "device_from_periodic_vjp",
+    "device_from_sisl",
+    "device_from_sisl_vjp",
     "device_from_sparse",
     "device_in_field",
     "device_in_field_vjp",
@@ -103,6 +113,8 @@ __all__ = [
     "effective_mass_device",
     "effective_mass_device_vjp",
     "effective_mass_positions",
+    "from_sisl",
+    "from_sisl_vjp",
     "honeycomb_ribbon",
     "in_leads",
     "lattice_device",
@@ -122,8 +134,11 @@ __all__ = [
     "passivate",
     "periodic_hamiltonian",
     "periodic_hamiltonian_vjp",
+    "principal_layer_cells",
+    "read_lattice",
     "read_parameters",
     "read_structure",
+    "read_wannier90",
     "recognise_lead",
     "square_lattice",
     "ssh_chain",
@@ -134,5 +149,6 @@ __all__ = [
     "transport_positions",
     "uniform_field_phases",
     "vector_potential_phases",
+    "write_wannier90",
     "zincblende_wire",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import MissingDependencyError
 
 
-def import_optional(module: str, purpose: str) -> Any:
+def import_optional(module: str, purpose: str, *, extra: str = "apps") -> Any:
     """The module, imported now.
 
     Parameters
@@ -17,6 +17,8 @@ def import_optional(module: str, purpose: str) -> Any:
         Full name, as "ase.io".
     purpose : str
         What the caller wants it for, for the message: "reading structure files".
+    extra : str
+        The extra of negfadj that installs it.
 
     Raises
     ------
@@ -28,5 +30,5 @@ def import_optional(module: str, purpose: str) -> Any:
     except ImportError as error:
         package = module.split(".")[0]
         raise MissingDependencyError(
-            f'{purpose} needs {package}, which cannot be imported ({error}); pip install "negfadj[apps]".'
+            f'{purpose} needs {package}, which cannot be imported ({error}); pip install "negfadj[{extra}]".'
         ) from error

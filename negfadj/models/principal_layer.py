@@ -241,6 +241,7 @@ def device_from_periodic_vjp(
     device, layer, energies = _device(periodic, direction, n_layers, momentum, cells_per_layer, onsite_energy)
 
     def device_from_periodic_pullback(device_bar: Device) -> PeriodicDeviceCotangent:
+        check_whole_device(device_bar)
         hamiltonian = [_block_bars(device_bar.hamiltonian)]
         overlap = [_block_bars(device_bar.overlap)]
         for lead_bar, side in zip(device_bar.leads, SIDES):
@@ -257,6 +258,15 @@ def device_from_periodic_vjp(
         return PeriodicDeviceCotangent(periodic_bar, onsite_bar)
 
     return device, device_from_periodic_pullback
+
+
+def check_whole_device(device_bar: Any) -> None:
+    """Raise `InputTypeError` unless it is the cotangent of a whole device."""
+    if not isinstance(device_bar, Device) or not isinstance(device_bar.hamiltonian, BlockTridiagonal):
+        raise InputTypeError(
+            "the pullback takes the cotangent of a whole device: `bar.device` of an observable's pullback with "
+            'wrt="all" (the default).'
+        )
 
 
 def _device(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from ..data import BlockTridiagonal, Device, Lead
-from ..errors import InputError, ShapeError
+from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .partition import Partition, partition
 
@@ -21,12 +21,17 @@ class LeadMatrices:
 
     Parameters
     ----------
-    onsite, hopping : sparse matrices, shape (n, n)
+    onsite, hopping : matrices, dense or sparse, shape (n, n)
         As in `Lead` [eV].
-    coupling : sparse matrix, shape (n_device, n)
+    coupling : matrix, dense or sparse, shape (n_device, n)
         <device|H|lead cell 0> [eV], with a row for every orbital of the device.
-    overlap_onsite, overlap_hopping, overlap_coupling : sparse matrices, optional
+    overlap_onsite, overlap_hopping, overlap_coupling : matrices, optional
         The same of the overlap.
+
+    Raises
+    ------
+    ShapeError, InputTypeError
+        For what is no matrix; it is named.
     """
 
     onsite: Any
@@ -36,13 +41,16 @@ class LeadMatrices:
     overlap_hopping: Any = None
     overlap_coupling: Any = None
 
+    def __post_init__(self) -> None:
+        for name, given in vars(self).items():
+            if given is not None:
+                object.__setattr__(self, name, as_sparse(given, name))
+
     @property
     def interface(self) -> Array:
         """The device orbitals that couple to the lead."""
-        pattern = abs(self.coupling)
-        if self.overlap_coupling is not None:
-            pattern = pattern + abs(self.overlap_coupling)
-        return np.unique(sparse.csr_array(pattern).nonzero()[0])
+        stored = [x for x in (self.coupling, self.overlap_coupling) if x is not None]
+        return np.unique(np.concatenate([x.nonzero()[0] for x in stored]))
 
 
 def device_from_sparse(
@@ -52,11 +60,11 @@ def device_from_sparse(
 
     Parameters
     ----------
-    hamiltonian : SciPy sparse matrix, shape (n, n)
+    hamiltonian : matrix, dense or SciPy sparse, shape (n, n)
         [eV], Hermitian.
     leads : sequence of LeadMatrices
         Any number.
-    overlap : SciPy sparse matrix, shape (n, n), optional
+    overlap : matrix, dense or SciPy sparse, shape (n, n), optional
 
     Returns
     -------
@@ -72,8 +80,8 @@ def device_from_sparse(
     InputError
         As `partition`, and as the data classes.
     """
-    hamiltonian = sparse.csr_array(hamiltonian)
-    overlap = None if overlap is None else sparse.csr_array(overlap)
+    hamiltonian = as_sparse(hamiltonian, "hamiltonian")
+    overlap = None if overlap is None else as_sparse(overlap, "overlap")
     for k, lead in enumerate(leads):
         if lead.coupling.shape[0] != hamiltonian.shape[0]:
             raise ShapeError(
@@ -86,6 +94,20 @@ def device_from_sparse(
     stored = [_ones(x) for x in (hamiltonian, overlap) if x is not None]
     cut = partition(sum(stored[1:], stored[0]), [lead.interface for lead in leads])
     return device_from_partition(hamiltonian, leads, overlap, cut), cut
+
+
+def as_sparse(matrix: Any, name: str) -> sparse.csr_array:
+    """A dense or sparse matrix as a CSR array, or an error that names it."""
+    if not sparse.issparse(matrix):
+        try:
+            matrix = np.asarray(matrix)
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"{name} cannot be made a matrix ({error}).") from error
+        if matrix.dtype.kind not in "biufc":
+            raise InputTypeError(f"{name} has dtype {matrix.dtype}; pass real or complex numbers.")
+    if matrix.ndim != 2:
+        raise ShapeError(f"{name} has shape {tuple(matrix.shape)} but must be a matrix.")
+    return sparse.csr_array(matrix)
 
 
 def device_from_partition(

@@ -230,6 +230,13 @@ def transmission_of(energies: np.ndarray) -> tuple:
     return f, f_vjp
 
 
+def test_pullback_refuses_a_part_of_a_device() -> None:
+    device, to_periodic = device_from_periodic_vjp(crystal(1), direction=0, n_layers=2)
+    _, to_device = na.transmission_vjp(device, [0.37])
+    with pytest.raises(InputTypeError, match="whole device"):
+        to_periodic(to_device(np.ones(1), wrt="onsite").device)
+
+
 def test_empty_cells_beyond_the_layer_have_no_cotangent() -> None:
     small = crystal(2)
     far = np.array([[3, 0, 0], [-3, 0, 0]])
