@@ -46,7 +46,20 @@ FLOOR: dict[str, str] = {
 }
 
 AUTODIFF = {"autograd", "casadi", "flax", "jax", "jaxlib", "pytensor", "tensorflow", "theano", "torch"}
-NOT_EAGER = {"ase", "cupy", "h5netcdf", "h5py", "matplotlib", "numba", "pyamg", "pydantic", "rich", "sisl", "typer", "xarray"}
+NOT_EAGER = {
+    "ase",
+    "cupy",
+    "h5netcdf",
+    "h5py",
+    "matplotlib",
+    "numba",
+    "pyamg",
+    "pydantic",
+    "rich",
+    "sisl",
+    "typer",
+    "xarray",
+}
 
 
 @dataclass(frozen=True)

@@ -85,13 +85,13 @@ def spectra_figure(dataset: Any) -> Any:
         top.plot(energy, done["transmission"].values, color=BLUE, lw=1.8, label="transmission")
         top.set_ylim(0, max(1.0, float(channels.max())) * 1.05)
         top.yaxis.get_major_locator().set_params(integer=True)
-        top.set_ylabel("Transmission per spin")
+        top.set_ylabel(f"Transmission, {_spins(dataset)}")
         density = done["density_of_states"].values
         bottom.fill_between(energy, density, color=ORANGE, alpha=0.18, lw=0)
         bottom.plot(energy, density, color=ORANGE, lw=1.5)
         # a van Hove peak of one grid point must not flatten the rest
         bottom.set_ylim(0, min(float(density.max()), 4 * float(np.quantile(density, 0.95))) * 1.08)
-        bottom.set_ylabel("Density of states\nper spin (1/eV)")
+        bottom.set_ylabel(f"Density of states,\n{_spins(dataset)} (1/eV)")
         bottom.set_xlabel("Energy (eV)")
         if dataset.sizes["energy"] > 1:
             bottom.set_xlim(dataset["energy"].values[0], dataset["energy"].values[-1])
@@ -109,6 +109,11 @@ def spectra_figure(dataset: Any) -> Any:
     return figure
 
 
+def _spins(dataset: Any) -> str:
+    """ "per spin" or "both spins", as the dataset's names say."""
+    return str(dataset["transmission"].attrs.get("long_name", "per spin")).rpartition(", ")[2]
+
+
 def local_density_figure(dataset: Any) -> Any:
     """The local density of states on the atoms at the chosen energies, below the energies of disorder and gates."""
     done = _done(dataset)
@@ -122,7 +127,7 @@ def local_density_figure(dataset: Any) -> Any:
         at = done.sel(energy=chosen)
         title = _title("Local density of states", chosen, at)
         values = at["local_density_of_states"].values
-        rows.append({"values": values, "title": title, "label": "per spin (1/eV)", "diverging": False})
+        rows.append({"values": values, "title": title, "label": f"{_spins(dataset)} (1/eV)", "diverging": False})
     return _map_figure(done, rows)
 
 

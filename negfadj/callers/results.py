@@ -20,17 +20,17 @@ from .job_system import JobSystem
 
 NOT_COMPUTED, DONE, FAILED = 0, 1, 2
 
-# name: (dimensions, unit, long name)
+# name: (dimensions, unit, long name); {spins} is "per spin", or "both spins" where the orbitals carry spin themselves
 QUANTITIES: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "transmission": (("energy",), "1", "transmission from lead 0 to lead 1, per spin"),
-    "reverse_transmission": (("energy",), "1", "transmission from lead 1 to lead 0, per spin"),
-    "open_channels": (("energy", "lead"), "1", "open channels of the lead, per spin"),
-    "density_of_states": (("energy",), "1/eV", "density of states of the device, per spin"),
-    "local_density_of_states": (("energy", "atom"), "1/eV", "local density of states (Mulliken), per spin"),
+    "transmission": (("energy",), "1", "transmission from lead 0 to lead 1, {spins}"),
+    "reverse_transmission": (("energy",), "1", "transmission from lead 1 to lead 0, {spins}"),
+    "open_channels": (("energy", "lead"), "1", "open channels of the lead, {spins}"),
+    "density_of_states": (("energy",), "1/eV", "density of states of the device, {spins}"),
+    "local_density_of_states": (("energy", "atom"), "1/eV", "local density of states (Mulliken), {spins}"),
     "transmission_sensitivity": (
         ("energy", "atom"),
         "1/eV",
-        "dT/dV, derivative of the transmission by the on-site energy of an atom, per spin",
+        "dT/dV, derivative of the transmission by the on-site energy of an atom, {spins}",
     ),
     "surface_residual": (
         ("energy", "lead"),
@@ -69,8 +69,9 @@ def make_dataset(system: JobSystem, quantities: Mapping[str, Array]) -> Any:
     """
     xarray = import_optional("xarray", "a results file")
     structure = system.transport.structure
+    spins = "both spins" if system.model.has_spin else "per spin"
     variables: dict[str, Any] = {
-        name: (dims, np.asarray(quantities[name]), {"units": unit, "long_name": long_name})
+        name: (dims, np.asarray(quantities[name]), {"units": unit, "long_name": long_name.format(spins=spins)})
         for name, (dims, unit, long_name) in QUANTITIES.items()
     }
     status = {

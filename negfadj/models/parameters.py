@@ -77,8 +77,12 @@ def parse_parameters(text: str, origin: str) -> TightBinding:
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(f"parameter file {origin}: {error}.") from error
     _check_keys(table, TABLE_KEYS, ("onsite", "shells"), origin)
-    onsite = {element: _numbers(value, f"onsite.{element}", origin) for element, value in table["onsite"].items()}
-    spin_orbit = {e: _numbers(value, f"spin_orbit.{e}", origin) for e, value in table.get("spin_orbit", {}).items()}
+    onsite = _table(table["onsite"], "onsite", origin)
+    onsite = {element: _numbers(value, f"onsite.{element}", origin) for element, value in onsite.items()}
+    spin_orbit = _table(table.get("spin_orbit", {}), "spin_orbit", origin)
+    spin_orbit = {e: _numbers(value, f"spin_orbit.{e}", origin) for e, value in spin_orbit.items()}
+    if not isinstance(table["shells"], list):
+        raise FileFormatError(f"parameter file {origin}: shells = {table['shells']!r} must be tables, [[shells]].")
     shells = [_shell(entry, f"shells[{i}]", origin) for i, entry in enumerate(table["shells"])]
     source = ", doi:".join(str(table[key]) for key in ("source", "doi") if key in table)
     return TightBinding(onsite, tuple(shells), spin_orbit, str(table.get("title", origin)), source)
@@ -88,8 +92,8 @@ def _folder() -> Any:
     return resources.files(__package__).joinpath("parameter_sets")
 
 
-def _shell(entry: dict[str, Any], where: str, origin: str) -> Shell:
-    _check_keys(entry, SHELL_KEYS, SHELL_KEYS[:3], f"{origin}, {where}")
+def _shell(entry: Any, where: str, origin: str) -> Shell:
+    _check_keys(_table(entry, where, origin), SHELL_KEYS, SHELL_KEYS[:3], f"{origin}, {where}")
     elements = entry["elements"]
     if not isinstance(elements, list) or len(elements) != 2:
         raise FileFormatError(

@@ -58,6 +58,8 @@ class Shell:
         if len(self.elements) != 2:
             raise InputError(f"a shell joins two elements, not {self.elements!r}.")
         object.__setattr__(self, "elements", tuple(self.elements))
+        for name in ("distance", "tolerance"):
+            object.__setattr__(self, name, _number(getattr(self, name), f"shell {'–'.join(self.elements)}: {name}"))
         if not 0 <= self.tolerance < self.distance:
             raise InputError(
                 f"shell {self.label}: distance = {self.distance} Å and tolerance = {self.tolerance} Å; the "
@@ -67,12 +69,19 @@ class Shell:
             given = getattr(self, name)
             if given is not None:
                 object.__setattr__(self, name, _integrals(given, f"shell {self.label}: {name}"))
+        if self.hopping is None and self.overlap is not None:
+            raise InputError(f"shell {self.label} has an overlap and no hopping; give the hopping, 0 if there is none.")
         if any(abs(s) >= 1 for s in self.overlaps.values()):
             raise InputError(f"shell {self.label}: overlap = {self.overlap}; overlaps lie between −1 and 1.")
         for name, integrals in (("law", self.hoppings), ("overlap_law", self.overlaps)):
             self._check_laws(name, integrals)
         if self.cutoff is not None and not isinstance(self.cutoff, Cutoff):
             raise InputTypeError(f"shell {self.label}: cutoff is a {type(self.cutoff).__name__}; pass a Cutoff.")
+        if self.cutoff is not None and self.cutoff.outer > self.reach:
+            raise InputError(
+                f"shell {self.label}: its cutoff ends at {self.cutoff.outer:g} Å but the shell at {self.reach:g} Å, "
+                "where the hopping would jump to zero; raise the tolerance, or let the cutoff end earlier."
+            )
 
     def _check_laws(self, name: str, integrals: Mapping[str, float]) -> None:
         law = getattr(self, name)
@@ -163,6 +172,9 @@ class TightBinding:
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("onsite", "spin_orbit"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InputTypeError(f"{name} is a {type(getattr(self, name)).__name__}; pass a mapping of elements.")
         object.__setattr__(self, "shells", tuple(self.shells))
         if not self.shells:
             raise InputError(
@@ -186,6 +198,8 @@ class TightBinding:
         for element, given in self.spin_orbit.items():
             if element not in self.onsite:
                 raise InputError(f"spin_orbit names {element!r}; onsite knows {sorted(self.onsite)}.")
+            if not isinstance(given, Mapping):
+                raise InputTypeError(f'spin_orbit[{element!r}] = {given!r} must be a mapping, {{"p": {given!r}}}.')
             for orbital in given:
                 if orbital not in self.orbitals(element) or ANGULAR_MOMENTUM[orbital] == 0:
                     raise InputError(
@@ -199,7 +213,7 @@ class TightBinding:
         """Every integral that the orbitals of the shell's elements need, once, and no other."""
         orbitals = [self.orbitals(element) for element in shell.elements]
         for name, integrals in (("hopping", shell.hoppings), ("overlap", shell.overlaps)):
-            if not integrals:
+            if getattr(shell, name) is None:
                 continue
             used = set()
             for a, b in product(*orbitals):

@@ -68,13 +68,18 @@ class TransportModel:
 
 
 class TransportModelCotangent(NamedTuple):
-    """Cotangents in the classes of their primals; the energies' are None when none were given."""
+    """Cotangents in the classes of their primals; the energies' are None when none were given.
+
+    `lead_period` [1/Å], one per lead, is for the length of the leads' cells at fixed positions of the atoms: a strain
+    of everything along a lead moves both.
+    """
 
     structure: Structure
     model: TightBinding
     onsite_energy: Array | None
     potential_energy: Array | None
     lead_potential_energy: Array
+    lead_period: Array
 
 
 def transport_model(
@@ -163,8 +168,8 @@ def transport_model_vjp(
 ) -> tuple[TransportModel, Callable[[Device], TransportModelCotangent]]:
     """`transport_model` and its pullback from a cotangent of the device (`bar.device` of any observable).
 
-    Order and blocks are fixed, and so are the leads' periods: an atom of a lead's cell moves its copies, one of the
-    second cell only itself. With Ā = H̄ at the entries of the blocks,
+    Order and blocks are fixed. An atom of a lead's cell moves its copies, one of the second cell only itself; the
+    length of the cell has a cotangent of its own. With Ā = H̄ at the entries of the blocks,
 
         H̄₀ = H̄,   S̄_ab += (U_a + U_b)/2 H̄_ab,   Ū_a = Σ_b Re(H̄_ab* S_ab + H̄_ba* S_ba)/2,   ε̄_a = Re H̄_aa
 
@@ -180,7 +185,7 @@ def transport_model_vjp(
         for (name, side), length in zip(chosen, periods)
     )
     n_cells = tuple(_cells_per_layer(opened, model, lead, cells_per_layer) for lead in leads)
-    extended, sources, spans = _extend(opened, leads, n_cells)
+    extended, sources, steps, spans = _extend(opened, leads, n_cells)
     pairs, shell = coupled_pairs(extended, model)
     _check_layers(pairs, shell, model, extended, spans)
     index = orbital_index(extended, model)
@@ -225,6 +230,12 @@ def transport_model_vjp(
             None if onsite is None else np.bincount(atoms[own], onsite_bar, opened.n_atoms),
             None if potential is None else np.bincount(atoms[own], shift_bar[own], opened.n_atoms),
             np.asarray(lead_bar),
+            np.array(
+                [
+                    steps[near.start : far.stop] @ bars.structure.positions[near.start : far.stop, lead.axis]
+                    for lead, near, far in zip(leads, spans[1::2], spans[2::2])
+                ]
+            ),
         )
 
     found = TransportModel(device, opened, atoms[cut.order], cut, leads, n_cells)
@@ -297,22 +308,27 @@ def _hopping(model: TightBinding, shell: int) -> str:
 
 def _extend(
     structure: Structure, leads: Sequence[LeadCell], n_cells: Sequence[int]
-) -> tuple[Structure, Array, list[slice]]:
-    """The device and principal layers 0 and 1 of every lead; what each atom is a copy of; the atoms of each part."""
+) -> tuple[Structure, Array, Array, list[slice]]:
+    """The device and principal layers 0 and 1 of every lead, the atoms of each part last.
+
+    Between them: of which atom each one is a copy, and by how many periods it was moved.
+    """
     atoms, positions, spans = [np.arange(structure.n_atoms)], [structure.positions], [slice(0, structure.n_atoms)]
+    steps = [np.zeros(structure.n_atoms)]
     for lead, n in zip(leads, n_cells):
         for layer in (0, 1):
             # a layer moved inwards by its own length falls on the cells of the structure, in this order
             first = -(layer + 1) * n if lead.outward < 0 else layer * n + 1
             shift = np.zeros((n, 1, 3))
             shift[:, 0, lead.axis] = (first + np.arange(n)) * lead.period
+            steps.append(np.repeat(first + np.arange(n), len(lead.atoms)))
             positions.append((structure.positions[lead.atoms] + shift).reshape(-1, 3))
             atoms.append(np.tile(lead.atoms, n))
             spans.append(slice(spans[-1].stop, spans[-1].stop + n * len(lead.atoms)))
     sources = np.concatenate(atoms)
     copied = structure.select(sources)
     extended = Structure(copied.symbols, np.concatenate(positions), structure.cell, structure.periodic, copied.index)
-    return extended, sources, spans
+    return extended, sources, np.concatenate(steps), spans
 
 
 def _check_layers(

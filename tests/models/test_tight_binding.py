@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from ribbons import BOND, armchair_ribbon
 from scipy.linalg import eigh
 
 from negfadj.errors import FileFormatError, InputError
-from negfadj.models import Shell, Structure, TightBinding, parameter_set, parameter_sets, tight_binding_matrices
+from negfadj.models import Cutoff, Shell, Structure, TightBinding, parameter_set, parameter_sets, tight_binding_matrices
 from negfadj.models.parameters import parse_parameters
 
 LATTICE = np.array([[1.5, np.sqrt(3) / 2, 0], [1.5, -np.sqrt(3) / 2, 0], [0, 0, 10]]) * BOND
@@ -54,6 +55,28 @@ def test_third_neighbour_matrices_are_those_of_adnegf() -> None:
     assert overlap is not None
     np.testing.assert_allclose(hamiltonian.toarray(), stored["hamiltonian"], atol=2e-7)
     np.testing.assert_allclose(overlap.toarray(), stored["overlap"], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Shell(("C", "C"), 1.4, 0.1, None, 0.2), "has an overlap and no hopping"),
+        (lambda: Shell(("C", "C"), "far", 0.1, -2.7), "distance = 'far' must be a number"),
+        (
+            lambda: Shell(("C", "C"), 1.4, 0.1, -2.7, cutoff=Cutoff(1.2, 1.6)),
+            "its cutoff ends at 1.6 Å but the shell at 1.5 Å",
+        ),
+        (lambda: TightBinding(3, (Shell(("C", "C"), 1.4, 0.1, -2.7),)), "onsite is a int; pass a mapping"),
+        (lambda: TightBinding({"C": 0.0}, (Shell(("C", "C"), 1.4, 0.1, {}),)), "lacks the hopping 'ss_sigma'"),
+        (lambda: TightBinding({"C": 0.0}, (Shell(("C", "C"), 1.4, 0.1, 1.0),), {"C": 0.3}), "must be a mapping"),
+        (lambda: parse_parameters("onsite = 3\nshells = []", "f"), "onsite = 3 must be a table"),
+        (lambda: parse_parameters("shells = 3\n[onsite]\nC = 0.0", "f"), "shells = 3 must be tables"),
+        (lambda: parse_parameters("shells = [3]\n[onsite]\nC = 0.0", "f"), r"shells\[0\] = 3 must be a table"),
+    ],
+)
+def test_what_makes_no_model_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
 
 
 def test_matrices_are_hermitian_at_any_momentum() -> None:

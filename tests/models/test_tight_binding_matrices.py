@@ -64,7 +64,7 @@ def rich_model(spin: bool = True) -> TightBinding:
     del laws["sp_sigma"]
     shells = (
         Shell(("Ga", "As"), 2.4, 0.4, near, integrals(ga, as_, 2, 0.03), laws, ExponentialLaw(1.1, 2.4)),
-        Shell(("As", "As"), 3.9, 0.5, symmetric(as_, 3, 0.2), None, PowerLaw(3.0, 3.9), None, Cutoff(3.5, 4.5)),
+        Shell(("As", "As"), 3.9, 0.5, symmetric(as_, 3, 0.2), None, PowerLaw(3.0, 3.9), None, Cutoff(3.5, 4.4)),
         Shell(("Ga", "Ga"), 3.9, 0.5, None),
     )
     spin_orbit = {"Ga": {"p": 0.3, "d": 0.05}, "As": {"p": 0.2}} if spin else {}

@@ -103,6 +103,24 @@ def test_gradient_to_positions_sums_to_zero_when_everything_moves_together() -> 
     np.testing.assert_allclose(bar.sum(axis=0), 0, atol=1e-10)
 
 
+def test_gradient_to_a_strain_counts_the_leads_periods() -> None:
+    plain, onsite = armchair_ribbon(3, 5), energies(30)[0]
+
+    def stretched(strain: float) -> Structure:
+        return Structure(plain.symbols, plain.positions * [1 + strain, 1, 1])
+
+    def value(strain: float) -> float:
+        made = transport_model(stretched(strain), carbon(), onsite_energy=onsite)
+        return float(na.transmission(made.device, 1.9, eta=1e-3))
+
+    made, model_pullback = transport_model_vjp(plain, carbon(), onsite_energy=onsite)
+    _, pullback = na.transmission_vjp(made.device, 1.9, eta=1e-3)
+    bar = model_pullback(pullback(1.0).device)
+    periods = np.array([lead.period for lead in made.leads])
+    found = bar.structure.positions[:, 0] @ plain.positions[:, 0] + bar.lead_period @ periods
+    np.testing.assert_allclose(found, (value(1e-5) - value(-1e-5)) / 2e-5, rtol=1e-6)
+
+
 def test_gradient_to_a_rigid_potential_is_that_of_the_energies() -> None:
     # U the same on every device atom and both leads is a shift of all energies: dT/dE = −Σ dT/dU
     structure = shaken(armchair_ribbon(3, 5))
