@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import Row
+from models_kwant import rows as kwant_rows
 from models_sisl import rows as sisl_rows
 
 from negfadj.models import (
@@ -105,3 +106,4 @@ def rows(repeats: int) -> Iterator[Row]:
     error = max(abs(d / float(data[f"fd_{k}"]) - 1) for k, d in derivatives.items())
     yield Row("AD-NEGF, doping gradient against its differences: relative deviation", error, "", 1e-4)
     yield from sisl_rows()
+    yield from kwant_rows()

@@ -8,7 +8,9 @@ from .effective_mass import (
     effective_mass_device_vjp,
     effective_mass_positions,
 )
+from .from_kwant import KwantDevice, from_kwant, from_kwant_vjp, kwant_pattern
 from .from_sisl import SislCotangent, from_sisl, from_sisl_vjp
+from .kwant_derivatives import KwantDerivatives, KwantMatrices, kwant_derivatives
 from .lattice_device import Lattice, LatticeDevice, LatticeLead, lattice_device, lattice_device_vjp
 from .lattices import honeycomb_ribbon, linear_chain, square_lattice, ssh_chain
 from .leads import LeadCell, recognise_lead
@@ -73,6 +75,9 @@ __all__ = [
     "FieldCotangent",
     "FLUX_QUANTUM",
     "GoodwinSkinnerPettifor",
+    "KwantDerivatives",
+    "KwantDevice",
+    "KwantMatrices",
     "Lattice",
     "LatticeDevice",
     "LatticeLead",
@@ -113,10 +118,14 @@ __all__ = [
     "effective_mass_device",
     "effective_mass_device_vjp",
     "effective_mass_positions",
+    "from_kwant",
+    "from_kwant_vjp",
     "from_sisl",
     "from_sisl_vjp",
     "honeycomb_ribbon",
     "in_leads",
+    "kwant_derivatives",
+    "kwant_pattern",
     "lattice_device",
     "lattice_device_vjp",
     "lead_from_periodic",

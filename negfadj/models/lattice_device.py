@@ -15,7 +15,7 @@ from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .orbital_positions import OrbitalPositions, points
 from .partition import Partition
-from .sparse_device import LeadMatrices, device_from_sparse
+from .sparse_device import LeadMatrices, as_sparse, device_from_sparse
 
 BLOCKS = ("onsite", "hopping", "coupling")
 
@@ -57,7 +57,7 @@ class Lattice:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", points(self.positions, "positions"))
-        object.__setattr__(self, "hamiltonian", sparse.csr_array(self.hamiltonian))
+        object.__setattr__(self, "hamiltonian", as_sparse(self.hamiltonian, "hamiltonian"))
         object.__setattr__(self, "leads", tuple(self.leads))
         if self.hamiltonian.shape != (len(self.positions),) * 2:
             raise ShapeError(
@@ -177,7 +177,8 @@ def _rows_of(cut: Partition, block: int) -> Array:
 
 def _numbered(matrix: sparse.csr_array) -> sparse.csr_array:
     """The pattern with every stored entry's number, from 1, as its value."""
-    return sparse.csr_array((np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape)
+    pattern = matrix.indices.copy(), matrix.indptr.copy()  # SciPy sorts in place, and only one of two that share them
+    return sparse.csr_array((np.arange(1, matrix.nnz + 1), *pattern), shape=matrix.shape)
 
 
 def _on_pattern(matrix: sparse.csr_array, values: Array) -> sparse.csr_array:

@@ -97,7 +97,10 @@ def device_from_sparse(
 
 
 def as_sparse(matrix: Any, name: str) -> sparse.csr_array:
-    """A dense or sparse matrix as a CSR array, or an error that names it."""
+    """A dense or sparse matrix as a CSR array with sorted indices, or an error that names it.
+
+    SciPy sorts the indices of a matrix in place when it has to; what the caller gave is copied rather than sorted.
+    """
     if not sparse.issparse(matrix):
         try:
             matrix = np.asarray(matrix)
@@ -107,7 +110,11 @@ def as_sparse(matrix: Any, name: str) -> sparse.csr_array:
             raise InputTypeError(f"{name} has dtype {matrix.dtype}; pass real or complex numbers.")
     if matrix.ndim != 2:
         raise ShapeError(f"{name} has shape {tuple(matrix.shape)} but must be a matrix.")
-    return sparse.csr_array(matrix)
+    found = sparse.csr_array(matrix)
+    if not found.has_canonical_format:
+        found = found.copy()
+        found.sum_duplicates()
+    return found
 
 
 def device_from_partition(
@@ -120,7 +127,7 @@ def device_from_partition(
 
 def _ones(matrix: sparse.csr_array) -> sparse.csr_array:
     """The pattern of the stored entries, zeros among them."""
-    return sparse.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return sparse.csr_array((np.ones(matrix.nnz), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
 
 
 def _blocks(matrix: sparse.csr_array, cut: Partition) -> BlockTridiagonal:
