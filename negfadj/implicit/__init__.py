@@ -1,0 +1,18 @@
+"""Fixed points of plain vectors: Newton–Krylov, Anderson, and the implicit adjoint they share."""
+
+from .anderson import anderson
+from .fixed_point_adjoint import fixed_point_adjoint, fixed_point_tangent
+from .gmres import LinearSolution, gmres
+from .newton_krylov import newton_krylov
+from .solution import FixedPointError, FixedPointSolution
+
+__all__ = [
+    "FixedPointError",
+    "FixedPointSolution",
+    "LinearSolution",
+    "anderson",
+    "fixed_point_adjoint",
+    "fixed_point_tangent",
+    "gmres",
+    "newton_krylov",
+]

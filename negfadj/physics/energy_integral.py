@@ -52,7 +52,7 @@ class EnergyProblem:
         found: list[float] = []
         for lead in (self.device.leads[self.options[name]] for name in ("source", "drain")):
             if isinstance(lead, Lead):
-                bands = _bands(lead)  # (k, n)
+                bands = lead_bands(lead)  # (k, n)
                 found += [*host.min(bands, axis=0).tolist(), *host.max(bands, axis=0).tolist()]
         return found
 
@@ -110,7 +110,7 @@ class EnergyProblem:
         )
 
 
-def _bands(lead: Lead) -> Any:
+def lead_bands(lead: Lead) -> Any:
     """E_n(k) of a lead at N_MOMENTA values of k from 0 to 2π, host array (k, n) [eV], its potential energy included."""
     phase = host.exp(2j * host.pi * host.arange(N_MOMENTA) / N_MOMENTA)[:, None, None]
 

@@ -18,6 +18,7 @@ from ..array import (
     computing,
     device_of,
     is_array,
+    is_complex,
     memory_budget,
     move_in,
     move_out,
@@ -59,7 +60,7 @@ def evaluate(request: Request, core: Core, *, layers: float = 8.0) -> Array:
     """The observable at every energy, moved back to the caller; `layers` is its peak memory in largest blocks."""
     xp = array_namespace(request.energies)
     with computing(largest_matrix(request.device)):
-        values = [core(_assemble(request, where)[0]) for where in _batches(request, layers * _largest_block(request))]
+        values = [core(assemble(request, where)[0]) for where in batches(request, layers * _largest_block(request))]
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
     return move_out(xp.reshape(value, (*request.shape, *value.shape[1:])), request.origin, request.backend)
@@ -76,16 +77,16 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     per_energy = kept_bytes + layers * _largest_block(request)
     n_energies = int(request.energies.shape[0])
     budget = memory_budget(request.energies, request.memory_limit)
-    batches = list(_batches(request, per_energy))
+    parts = list(batches(request, per_energy))
     keep = kept_bytes * n_energies + layers * _largest_block(request) <= budget
     kept: dict[int, list[Any]] = {}
     values = []
     with computing(largest_matrix(request.device)):
-        for number, where in enumerate(batches):
+        for number, where in enumerate(parts):
             if keep:
                 batch_value, *kept[number] = _forward(request, core_vjp, where)
             else:
-                batch_value = core(_assemble(request, where)[0])
+                batch_value = core(assemble(request, where)[0])
             values.append(batch_value)
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
@@ -98,7 +99,7 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
         total: Any = None
         energy_bars = []
         with computing(largest_matrix(request.device)):
-            for number, where in enumerate(batches):
+            for number, where in enumerate(parts):
                 observable_pullback, lead_pullbacks = kept[number] if keep else _forward(request, core_vjp, where)[1:]
                 system_bar = observable_pullback(value_bar[where, ...], checked)
                 bar, energy_bar = _pull_batch(request, system_bar, lead_pullbacks)
@@ -114,7 +115,8 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     return move_out(result, request.origin, request.backend), pullback
 
 
-def _batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
+def batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
+    """The places of the energies that are done together: as many as the memory and the cache take."""
     n_energies = int(request.energies.shape[0])
     budget = memory_budget(request.energies, request.memory_limit)
     rows = max(request.device.hamiltonian.block_sizes)
@@ -139,23 +141,39 @@ def _itemsize(request: Request) -> int:
     return 8 if is_single else 16
 
 
-def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSystem, list[Any]]:
+def assemble(request: Request, where: slice) -> tuple[OpenSystem, LeadSolver]:
+    """A(z) of a batch of energies, and the solver that did its leads."""
+    z_device, solver = _energies(request, where)
+    sigmas = [solver.self_energy(lead) for lead in request.device.leads]
+    return _system(request, z_device, sigmas), solver
+
+
+def assemble_vjp(request: Request, where: slice) -> tuple[OpenSystem, list[Any]]:
     """A(z) of a batch, and the pullbacks of its leads' self-energies."""
-    xp = array_namespace(request.energies)
-    real = xp.astype(request.energies[where], request.dtype)
-    z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
-    solver = LeadSolver(z_lead, where, request.method, request.at_real_energy)
+    z_device, solver = _energies(request, where)
     sigmas, pullbacks = [], []
     for lead in request.device.leads:
-        if vjp:
-            sigma, lead_pullback = solver.self_energy_vjp(lead)
-            pullbacks.append(lead_pullback)
-        else:
-            sigma = solver.self_energy(lead)
+        sigma, lead_pullback = solver.self_energy_vjp(lead)
         sigmas.append(sigma)
+        pullbacks.append(lead_pullback)
+    return _system(request, z_device, sigmas), pullbacks
+
+
+def _energies(request: Request, where: slice) -> tuple[Array, LeadSolver]:
+    """The device's complex energies, and the solver of the leads at theirs."""
+    xp = array_namespace(request.energies)
+    real = xp.astype(request.energies[where], request.dtype)
+    if request.contour is None:
+        z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
+    else:
+        z_lead = z_device = request.contour[where]
+    return z_device, LeadSolver(z_lead, where, request.method, request.at_real_energy)
+
+
+def _system(request: Request, z: Array, sigmas: list[Array]) -> OpenSystem:
     device = request.device
-    system = OpenSystem(
-        z_device,
+    return OpenSystem(
+        z,
         device.hamiltonian,
         device.overlap,
         tuple(sigmas),
@@ -163,11 +181,10 @@ def _assemble(request: Request, where: slice, vjp: bool = False) -> tuple[OpenSy
         request.supports,
         request.hoppings,
     )
-    return system, pullbacks
 
 
 def _forward(request: Request, core_vjp: CoreVjp, where: slice) -> tuple[Array, Callable[..., Any], list[Any]]:
-    system, lead_pullbacks = _assemble(request, where, vjp=True)
+    system, lead_pullbacks = assemble_vjp(request, where)
     value, observable_pullback = core_vjp(system)
     return value, observable_pullback, lead_pullbacks
 
@@ -188,11 +205,11 @@ def _pull_batch(request: Request, system_bar: Any, lead_pullbacks: list[Any]) ->
         leads.append(bar.lead)
         z_bar = z_bar if bar.z is None else z_bar + bar.z
     device = rebuild(request.device, hamiltonian=system_bar.hamiltonian, overlap=system_bar.overlap, leads=tuple(leads))
-    return device, None if z_bar is None else xp.real(z_bar)
+    return device, z_bar if z_bar is None or request.contour is not None else xp.real(z_bar)
 
 
 def _checked_bar(value_bar: Any, shape: tuple[int, ...], value: Array, request: Request) -> Array:
-    """The cotangent of the value beside the value: real, finite, of its shape."""
+    """The cotangent of the value beside the value: finite, of its shape, real for a real value."""
     xp = array_namespace(value)
     if not is_array(value_bar):
         try:
@@ -204,7 +221,7 @@ def _checked_bar(value_bar: Any, shape: tuple[int, ...], value: Array, request: 
         raise InputTypeError(
             f"value_bar is a {type(value_bar).__module__.split('.')[0]} array and the value is not; convert it first."
         )
-    if not xp.isdtype(value_bar.dtype, ("real floating", "integral", "bool")):
+    if not is_complex(value) and not xp.isdtype(value_bar.dtype, ("real floating", "integral", "bool")):
         raise InputTypeError(f"value_bar has dtype {value_bar.dtype} but the value is real.")
     if tuple(value_bar.shape) != tuple(shape):
         raise ShapeError(f"value_bar has shape {tuple(value_bar.shape)} but the value has shape {tuple(shape)}.")

@@ -19,7 +19,10 @@ SMALLEST_BROADENING = 1e-9  # eV: below it a lead is treated as one at a real en
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A checked calculation: arrays on the backend, energies flat; `origin` is the caller's own device."""
+    """A checked calculation: arrays on the backend, energies flat; `origin` is the caller's own device.
+
+    `contour`, where it is given, are complex energies of leads and device alike, in place of E + iη.
+    """
 
     device: Device
     energies: Array
@@ -30,6 +33,7 @@ class Request:
     backend: Backend
     memory_limit: float | None
     origin: Device
+    contour: Array | None = None
 
     @cached_property
     def supports(self) -> tuple[Array | None, ...]:
@@ -44,7 +48,7 @@ class Request:
     @property
     def at_real_energy(self) -> bool:
         """True when open channels have |λ| = 1 to rounding: their velocities choose the branch."""
-        return self.eta < SMALLEST_BROADENING
+        return self.contour is None and self.eta < SMALLEST_BROADENING
 
     @property
     def dtype(self) -> Any:

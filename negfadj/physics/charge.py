@@ -1,0 +1,455 @@
+"""Electrons on every orbital of a device: in equilibrium by poles, in the bias window on the real axis.
+
+    n_a = g Σ_r w_r n_a^(r),
+    n_a^(r) = Σ_p 2 Re[R_p P_a(z_p)] at μ_r + Σ_{c≠r} ∫ dE/2π  p_a^c(E) [f(E − μ_c) − f(E − μ_r)]
+
+P_a(z) is Mulliken's share in G(z) and p_a^c in the states that lead c injects; the poles z_p and residues R_p are
+those of a rational approximation of the Fermi function. r is the lead taken to be in equilibrium: bound states are
+filled by it. The choices differ by the errors of the two integrals, and by bound states between the chemical potentials.
+
+Sources: M. Brandbyge et al., Phys. Rev. B 65, 165401 (2002), Sec. III; docs/adjoints/charge.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import array_api_compat.numpy as host
+
+from ..array import array_namespace, device_of, move_in, move_out, to_numpy, tree_map
+from ..constants import BOLTZMANN
+from ..data import Device, Lead
+from ..errors import InputError, InputTypeError, ShapeError
+from ..primitives.fermi_poles import FermiPoles, fermi_poles, fermi_poles_bar, fermi_poles_vjp
+from ..primitives.lead_population import lead_population, lead_population_vjp
+from ..primitives.occupation import occupation
+from ..primitives.population import population, population_vjp
+from ..typing import Array, ArrayLike, Backend, LeadMethod
+from .energy_integral import TAIL, lead_bands, real_host
+from .evaluate import evaluate, evaluate_vjp
+from .request import Request, make_request
+from .spectrum import lowest_energy
+from .window_quadrature import WindowNodes, window_nodes
+
+TWO_PI = 6.283185307179586
+
+
+@dataclass(frozen=True, eq=False)
+class Charge:
+    """Electrons on every orbital.
+
+    Parameters
+    ----------
+    populations : array, shape (n_orbitals,)
+        n_a [electrons].
+    error : array, shape (n_orbitals,)
+        Largest difference between two choices of the lead in equilibrium; zero when there is one choice.
+    by_equilibrium_lead : array, shape (n_choices, n_orbitals)
+        n_a of every choice.
+    n_energies : int
+        Complex and real energies at which the Green's function was computed.
+    """
+
+    populations: Array
+    error: Array
+    by_equilibrium_lead: Array
+    n_energies: int
+
+
+class ChargeCotangent(NamedTuple):
+    """Cotangents of `charge`: of the device, of μ (n_leads,) and of the temperature."""
+
+    device: Device
+    chemical_potentials: Array
+    temperature: Array
+
+
+def charge(
+    device: Device,
+    chemical_potentials: ArrayLike,
+    *,
+    temperature: float,
+    equilibrium: int | str = "mean",
+    spin_degeneracy: float = 2.0,
+    eta: float = 0.0,
+    device_eta: float = 0.0,
+    lead_method: LeadMethod = "auto",
+    backend: Backend = None,
+    memory_limit: float | None = None,
+    error: float = 1e-8,
+    lowest: float | None = None,
+    max_energies: int = 20_000,
+) -> Charge:
+    """Electrons on every orbital of a device between leads at their own chemical potentials.
+
+        n_a = g Σ_r w_r { Σ_p 2 Re[R_p P_a(z_p)] + Σ_{c≠r} ∫ dE/2π p_a^c (f_c − f_r) }
+
+    Parameters
+    ----------
+    device : Device
+        Its potentials are those of its matrices and of its leads' `potential_energy`.
+    chemical_potentials : array, shape (n_leads,), or one number for all
+        μ [eV].
+    temperature : float
+        T [K], positive.
+    equilibrium : int or "mean"
+        The lead r whose Fermi function fills everything, bound states too; "mean" takes all of them with equal weights.
+    spin_degeneracy : float
+        g: 2 for orbitals without spin, 1 for orbitals that carry it.
+    eta, device_eta : float
+        Broadening [eV] of the leads and of the device in the bias window; in equilibrium there is none.
+    error : float
+        Error allowed in the occupation of a state, and in every orbital's integral over the bias window [electrons].
+    lowest : float, optional
+        E_min [eV], below which there is no state; default: a bound from the matrices.
+    max_energies : int
+        The bias window is done with no more energies than this.
+    The others as `transmission`.
+
+    Returns
+    -------
+    Charge
+
+    Raises
+    ------
+    InputError, InputTypeError, ShapeError
+        For a temperature that is not positive, chemical potentials of the wrong shape, a lead known only by its
+        self-energy at real energies.
+    ConvergenceError
+        When a lead fails, or the bias window needs more than `max_energies`.
+
+    Sources
+    -------
+    Brandbyge et al. (2002), Eqs. (33)–(39); docs/adjoints/charge.md.
+    """
+    problem = charge_problem(
+        device,
+        chemical_potentials,
+        temperature=temperature,
+        equilibrium=equilibrium,
+        spin_degeneracy=spin_degeneracy,
+        eta=eta,
+        device_eta=device_eta,
+        lead_method=lead_method,
+        backend=backend,
+        memory_limit=memory_limit,
+        error=error,
+        lowest=lowest,
+        max_energies=max_energies,
+    )
+    return problem.charge()
+
+
+def charge_vjp(
+    device: Device,
+    chemical_potentials: ArrayLike,
+    *,
+    temperature: float,
+    equilibrium: int | str = "mean",
+    spin_degeneracy: float = 2.0,
+    eta: float = 0.0,
+    device_eta: float = 0.0,
+    lead_method: LeadMethod = "auto",
+    backend: Backend = None,
+    memory_limit: float | None = None,
+    error: float = 1e-8,
+    lowest: float | None = None,
+    max_energies: int = 20_000,
+) -> tuple[Charge, Callable[..., ChargeCotangent]]:
+    """`charge` and its pullback.
+
+    Parameters, errors and sources as `charge`.
+
+    Returns
+    -------
+    value : Charge
+    pullback : callable
+        ``pullback(populations_bar, wrt="all")`` gives `ChargeCotangent(device, chemical_potentials, temperature)`.
+
+    Notes
+    -----
+    P̄(z_p) = 2 g w R_p* n̄, R̄_p = 2 g w Σ_a n̄_a P_a*, p̄^c(E_j) = g q_j n̄ Σ_r w_r (f_c − f_r)/2π; the poles move with μ
+    and T, the nodes E_j of the converged quadrature do not (docs/adjoints/charge.md).
+    Kept for the pullback: as `density_of_states_vjp` for every pole and node.
+    """
+    problem = charge_problem(
+        device,
+        chemical_potentials,
+        temperature=temperature,
+        equilibrium=equilibrium,
+        spin_degeneracy=spin_degeneracy,
+        eta=eta,
+        device_eta=device_eta,
+        lead_method=lead_method,
+        backend=backend,
+        memory_limit=memory_limit,
+        error=error,
+        lowest=lowest,
+        max_energies=max_energies,
+    )
+    value = problem.charge()
+    return value, problem.pullback()
+
+
+@dataclass(frozen=True, eq=False)
+class ChargeProblem:
+    """A checked charge: the device on the backend, μ and weights of the leads as host arrays."""
+
+    device: Device
+    origin: Device
+    mus: Any
+    kt: float
+    weights: Any
+    spin_degeneracy: float
+    eta: float
+    device_eta: float
+    lead_method: LeadMethod
+    backend: Backend
+    memory_limit: float | None
+    error: float
+    lowest: float
+    max_energies: int
+
+    @property
+    def choices(self) -> list[int]:
+        """The leads taken to be in equilibrium."""
+        return [int(r) for r in host.nonzero(self.weights)[0]]
+
+    @property
+    def is_biased(self) -> bool:
+        """Are there different chemical potentials?"""
+        return bool(host.max(self.mus) > host.min(self.mus))
+
+    def charge(self) -> Charge:
+        """The charge, moved out."""
+        in_equilibrium = {}
+        n_energies = 0
+        for mu in {float(self.mus[r]) for r in self.choices}:
+            poles = self.poles(mu)
+            shares = to_numpy(evaluate(self.contour(poles), population, layers=self._layers))
+            in_equilibrium[mu] = 2 * host.real(poles.weights @ shares)
+            n_energies += shares.shape[0]
+        choices = host.stack([in_equilibrium[float(self.mus[r])] for r in self.choices])
+        if self.is_biased and self.sources:
+            nodes = self.window()
+            choices = choices + host.reshape(nodes.integrals, choices.shape)
+            n_energies += nodes.energies.shape[0]
+        choices = self.spin_degeneracy * choices
+        w = self.weights[self.choices]
+        spread = host.max(choices, axis=0) - host.min(choices, axis=0)
+        return Charge(self.out(w @ choices), self.out(spread), self.out(choices), n_energies)
+
+    def pullback(self) -> Callable[..., ChargeCotangent]:
+        """populations_bar → cotangents."""
+        g = self.spin_degeneracy
+        contours = []
+        for mu in {float(self.mus[r]) for r in self.choices}:
+            poles, poles_pullback = fermi_poles_vjp(mu, self.kt, lowest=self.lowest, error=self.error)
+            leads = [r for r in self.choices if float(self.mus[r]) == mu]
+            shares, shares_pullback = evaluate_vjp(self.contour(poles), population, population_vjp, layers=self._layers)
+            contours.append((poles, poles_pullback, leads, to_numpy(shares), shares_pullback))
+        kept: list[Any] = []
+
+        def injected() -> tuple[WindowNodes, Any, Any]:
+            """The nodes of the bias window, p^c there, and its pullback: made once."""
+            if not kept:
+                nodes = self.window(derivatives=True)
+                core, core_vjp = (partial(f, sources=self.sources) for f in (lead_population, lead_population_vjp))
+                value, pullback = evaluate_vjp(self.real_axis(nodes.energies), core, core_vjp, layers=self._layers)
+                kept.extend((nodes, to_numpy(value), pullback))
+            return tuple(kept)
+
+        def charge_pullback(populations_bar: Array, /, *, wrt: Any = "all") -> ChargeCotangent:
+            bar = real_host(populations_bar, "populations_bar")
+            if bar.shape != (self.device.n_orbitals,):
+                raise ShapeError(
+                    f"populations_bar has shape {bar.shape} but there are {self.device.n_orbitals} orbitals."
+                )
+            mu_bar, kt_bar, device_bar = host.zeros(len(self.mus)), 0.0, None
+            for poles, poles_pullback, leads, shares, shares_pullback in contours:
+                w = host.sum(self.weights[leads])
+                p_bar = 2 * g * w * host.conj(poles.weights)[:, None] * bar[None, :]
+                found = shares_pullback(self.moved(p_bar), wrt=wrt)
+                device_bar = found.device if device_bar is None else tree_map(_plus, device_bar, found.device)
+                if found.energies is None:
+                    continue
+                weights_bar = 2 * g * w * host.conj(shares) @ bar
+                bars = poles_pullback(fermi_poles_bar(poles, nodes=to_numpy(found.energies), weights=weights_bar))
+                mu_bar[leads] += bars.chemical_potential * self.weights[leads] / w
+                kt_bar += bars.kt
+            wants_all = isinstance(wrt, str) and wrt == "all"
+            if self.sources and (self.is_biased or wants_all):  # without a bias n still depends on every μ by itself
+                nodes, shares, shares_pullback = injected()
+                f = occupation(nodes.energies, self.mus, self.kt)
+                measure = g * nodes.weights / TWO_PI  # (m,)
+                if self.is_biased:
+                    p_bar = (measure[:, None] * self.coefficients(f.value))[:, :, None] * bar[None, None, :]
+                    device_bar = tree_map(_plus, device_bar, shares_pullback(self.moved(p_bar), wrt=wrt).device)
+                s = measure[:, None] * (shares @ bar)  # (m, sources)
+                for k in range(len(self.mus)):
+                    mu_bar[k] += float(host.sum(s * self.coefficients(f.d_mu, only=k)))
+                kt_bar += float(host.sum(s * self.coefficients(f.d_kt)))
+            return ChargeCotangent(
+                move_out(device_bar, self.origin, self.backend),
+                self.out(mu_bar),
+                self.out(host.asarray(kt_bar * BOLTZMANN)),
+            )
+
+        return charge_pullback
+
+    @property
+    def sources(self) -> list[int]:
+        """The leads whose injected states count in the bias window: those not always taken to be in equilibrium."""
+        return [c for c in range(len(self.mus)) if self.weights[c] < 1]
+
+    def window(self, derivatives: bool = False) -> WindowNodes:
+        """Nodes of the bias window for every choice of the lead in equilibrium, per spin.
+
+        With `derivatives` they serve kT ∂/∂μ as well: there is something to integrate without a bias too.
+        """
+
+        def integrand(energies: Any) -> Any:
+            core = partial(lead_population, sources=self.sources)
+            injected = to_numpy(evaluate(self.real_axis(energies), core, layers=self._layers))  # (m, sources, n)
+            f = occupation(energies, self.mus, self.kt)
+            found = []
+            for r in self.choices:
+                share = (f.value[:, self.sources] - f.value[:, r : r + 1]) / TWO_PI  # zero for c = r
+                found.append(host.sum(share[:, :, None] * injected, axis=1))
+            if derivatives:
+                slope = self.kt * f.d_mu[:, self.sources] / TWO_PI
+                found += [slope[:, c : c + 1] * injected[:, c, :] for c in range(len(self.sources))]
+            return host.concat(found, axis=1)
+
+        return window_nodes(integrand, self._breaks(), tolerance=self.error, max_energies=self.max_energies)
+
+    def _breaks(self) -> list[float]:
+        low, high = float(host.min(self.mus)) - TAIL / 2 * self.kt, float(host.max(self.mus)) + TAIL / 2 * self.kt
+        found = [low, high]
+        for lead in self.device.leads:
+            bands = lead_bands(lead)
+            found += [*host.min(bands, axis=0).tolist(), *host.max(bands, axis=0).tolist()]
+        found += [float(mu) + k * self.kt for mu in self.mus for k in (-10, 0, 10)]
+        inside = sorted({b for b in found if low <= b <= high})
+        return [b for i, b in enumerate(inside) if i == 0 or b - inside[i - 1] > 1e-9] or [low, high]
+
+    def coefficients(self, f: Any, only: int | None = None) -> Any:
+        """Σ_r w_r (f_c − f_r) for every source c, (m, sources); `only` keeps the share of f_k alone."""
+        if only is not None:
+            f = f * (host.arange(f.shape[1]) == only)
+        return f[:, self.sources] - (f @ self.weights)[:, None]
+
+    def poles(self, mu: float) -> FermiPoles:
+        """Poles and residues of the Fermi function at μ."""
+        return fermi_poles(mu, self.kt, lowest=self.lowest, error=self.error)
+
+    def contour(self, poles: FermiPoles) -> Request:
+        """The calculation at the poles."""
+        z = self.moved(poles.nodes)
+        xp = array_namespace(z)
+        return Request(
+            self.device,
+            xp.real(z),
+            (z.shape[0],),
+            0.0,
+            0.0,
+            "decimation",
+            None,
+            self.memory_limit,
+            self.device,
+            contour=z,
+        )
+
+    def real_axis(self, energies: Any) -> Request:
+        """The calculation at real energies."""
+        return make_request(
+            self.device,
+            self.moved(energies),
+            self.eta,
+            self.device_eta,
+            self.lead_method,
+            None,
+            self.memory_limit,
+        )
+
+    @property
+    def _layers(self) -> float:
+        return 4.0 * self.device.hamiltonian.n_blocks
+
+    def moved(self, x: Any) -> Array:
+        """A host array beside the device's arrays."""
+        like = self.device.hamiltonian.diagonal[0]
+        return array_namespace(like).asarray(x, device=device_of(like))
+
+    def out(self, x: Any) -> Array:
+        """A host array where the caller's arrays are."""
+        return move_out(self.moved(x), self.origin, self.backend)
+
+
+def charge_problem(
+    device: Device,
+    chemical_potentials: ArrayLike,
+    *,
+    temperature: float,
+    equilibrium: int | str,
+    spin_degeneracy: float,
+    eta: float,
+    device_eta: float,
+    lead_method: LeadMethod,
+    backend: Backend,
+    memory_limit: float | None,
+    error: float,
+    lowest: float | None,
+    max_energies: int,
+) -> ChargeProblem:
+    """The arguments of `charge`, checked."""
+    if not isinstance(device, Device):
+        raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
+    for k, lead in enumerate(device.leads):
+        if not isinstance(lead, Lead):
+            raise InputError(
+                f"leads[{k}] is known only by its self-energy at real energies; the charge needs it at complex ones: "
+                "give a Lead."
+            )
+    kelvin = real_host(temperature, "temperature")
+    if kelvin.ndim != 0 or not float(kelvin) > 0:
+        raise InputError(f"temperature={temperature!r} must be one positive number [K]; 1 K is nearly zero.")
+    mus = real_host(chemical_potentials, "chemical_potentials")
+    if mus.ndim == 0:
+        mus = host.full(device.n_leads, float(mus))
+    if mus.shape != (device.n_leads,):
+        raise ShapeError(f"chemical_potentials has shape {mus.shape} but there are {device.n_leads} leads.")
+    if not 0 < error < 1e-2:
+        raise InputError(f"error={error!r} must lie between 0 and 0.01.")
+    make_request(device, 0.0, eta, device_eta, lead_method, backend, memory_limit)  # refuse early
+    weights = host.zeros(device.n_leads)
+    if equilibrium == "mean":
+        weights[:] = 1 / device.n_leads
+    else:
+        weights[device.lead_index(equilibrium, "equilibrium")] = 1
+    (moved,) = move_in((device,), backend)
+    return ChargeProblem(
+        moved,
+        device,
+        mus,
+        float(kelvin) * BOLTZMANN,
+        weights,
+        float(spin_degeneracy),
+        eta,
+        device_eta,
+        lead_method,
+        backend,
+        memory_limit,
+        error,
+        lowest_energy(moved) if lowest is None else float(real_host(lowest, "lowest")),
+        max_energies,
+    )
+
+
+def _plus(x: Any, y: Any) -> Any:
+    return x if y is None else x + y
+
+

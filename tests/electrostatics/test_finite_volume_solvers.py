@@ -1,0 +1,144 @@
+"""Solvers of finite-volume Poisson: agreement, determinism, honesty about the residual."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from backends import gpu_fault
+
+from negfadj.electrostatics.bodies import Conductor, Dielectric
+from negfadj.electrostatics.finite_volume import FiniteVolumePoisson
+from negfadj.electrostatics.grid import Grid
+from negfadj.electrostatics.linear_solver import (
+    DIRECT_LIMIT,
+    ConjugateGradientSolver,
+    DirectSolver,
+    MultigridSolver,
+    conjugate_gradients,
+    linear_solver,
+)
+from negfadj.electrostatics.regions import Box, CylindricalShell
+from negfadj.errors import BackendError, ConvergenceError, InputError, MissingDependencyError
+
+CHARGE = np.random.default_rng(2).normal(size=8)
+
+
+def wrapped_tube(n: int = 15, **keywords: object) -> FiniteVolumePoisson:
+    """Eight sites on a tube in an oxide of high permittivity with a gate around it, on a graded grid."""
+    t = np.linspace(-1, 1, n)
+    line = 8 * (0.3 * t + 0.7 * t**3)
+    angles = np.arange(8) * np.pi / 4
+    sites = np.stack((3 * np.cos(angles), 3 * np.sin(angles), np.arange(8) + 1.0), axis=-1)
+    return FiniteVolumePoisson(
+        Grid(line, line, np.linspace(0, 9, n)),
+        sites,
+        0.6,
+        conductors=(
+            Conductor("gate", CylindricalShell("z", (0, 0), 7.0, span=(2, 7)), 0.4),
+            Conductor("source", Box(z=(-1, 0))),
+        ),
+        dielectrics=(Dielectric(CylindricalShell("z", (0, 0), 4.0, 7.0), 25.0),),
+        **keywords,  # type: ignore[arg-type]
+    )
+
+
+def plate_matrix(n: int) -> sp.csr_array:
+    """Second differences with both ends fixed."""
+    return sp.csr_array(sp.diags_array([-np.ones(n - 1), 2 * np.ones(n), -np.ones(n - 1)], offsets=[-1, 0, 1]))
+
+
+@pytest.mark.parametrize("solver", ["amg", "cg"])
+def test_iterative_solvers_agree_with_the_direct_one(solver: str) -> None:
+    direct, other = (wrapped_tube(solver=name).potential(CHARGE) for name in ("direct", solver))
+    np.testing.assert_allclose(other, direct, atol=1e-9 * np.abs(direct).max())
+
+
+@pytest.mark.parametrize("solver", ["direct", "amg", "cg"])
+def test_solution_is_the_same_bit_for_bit_and_leaves_the_random_state_alone(solver: str) -> None:
+    np.random.seed(1)  # noqa: NPY002
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (wrapped_tube(solver=solver).potential(CHARGE) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+def test_auto_takes_the_direct_solver_for_few_unknowns_only() -> None:
+    few, many = plate_matrix(DIRECT_LIMIT), plate_matrix(DIRECT_LIMIT + 1)
+    assert isinstance(linear_solver(few, "auto", None, 1e-12), DirectSolver)
+    assert isinstance(linear_solver(many, "auto", None, 1e-12), MultigridSolver)
+    assert isinstance(linear_solver(few, "auto", "gpu", 1e-12), ConjugateGradientSolver)
+
+
+def test_multigrid_needs_few_steps() -> None:
+    matrix = plate_matrix(4000)
+    b = np.random.default_rng(0).normal(size=4000)
+    x = MultigridSolver(matrix, 1e-12, max_iterations=15).solve(b)
+    # κ = 6e6 leaves 16 ε κ of a residual that is all round-off
+    np.testing.assert_allclose(x, DirectSolver(matrix, 1e-12).solve(b), rtol=1e-7)
+
+
+def test_conjugate_gradients_raise_with_the_residual_when_steps_run_out() -> None:
+    matrix, b = plate_matrix(300), np.ones(300)
+    with pytest.raises(ConvergenceError, match=r"after 7 steps .* use solver=\"amg\"") as raised:
+        ConjugateGradientSolver(matrix, 1e-12, max_iterations=7).solve(b)
+    assert raised.value.residual > 1e-3
+
+
+def test_conjugate_gradients_reach_the_true_residual() -> None:
+    n = 200
+    matrix = sp.csr_array(sp.diags_array(np.logspace(0, 6, n)) + plate_matrix(n))
+    b = np.random.default_rng(0).normal(size=n)
+    x = conjugate_gradients(matrix, b, lambda r: r, 1e-12, 100_000)
+    assert np.linalg.norm(b - matrix @ x) <= 1e-12 * np.linalg.norm(b) + 64 * 2.2e-16 * 1e6 * np.linalg.norm(x)
+
+
+def test_direct_solver_refuses_a_singular_matrix() -> None:
+    matrix = plate_matrix(50).toarray()
+    matrix[0, 0] = matrix[-1, -1] = 1.0  # no end fixed
+    with pytest.raises(ConvergenceError, match=r"cannot be factorised .*singular"):
+        DirectSolver(sp.csr_array(matrix), 1e-12).solve(np.ones(50))
+
+
+def test_missing_pyamg_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyamg", None)
+    with pytest.raises(MissingDependencyError, match=r"pyamg.*pip install.*solver=\"direct\""):
+        wrapped_tube(9, solver="amg").potential(CHARGE)
+
+
+def test_unknown_solvers_and_tolerances_are_refused() -> None:
+    poisson = wrapped_tube(9)
+    with pytest.raises(InputError, match=r"solver = 'lu' is not known; use one of 'auto'"):
+        replace(poisson, solver="lu")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"backend = \"gpu\" has the solver \"cg\" only, not 'direct'"):
+        replace(poisson, solver="direct", backend="gpu")
+    with pytest.raises(InputError, match="backend = 'tpu' is not known"):
+        replace(poisson, backend="tpu")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"tolerance = 0.0 must be between 0 and 1"):
+        replace(poisson, tolerance=0.0)
+
+
+@pytest.mark.skipif(gpu_fault() is None, reason="there is a GPU")
+def test_backend_gpu_without_a_gpu_says_what_is_missing() -> None:
+    with pytest.raises(BackendError, match='backend="gpu"'):
+        wrapped_tube(9, solver="cg", backend="gpu").potential(CHARGE)
+
+
+@pytest.mark.gpu
+def test_conjugate_gradients_on_a_gpu_agree_with_the_host() -> None:
+    host, device = (wrapped_tube(solver="cg", backend=backend).potential(CHARGE) for backend in ("cpu", "gpu"))
+    np.testing.assert_allclose(device, host, atol=1e-10 * np.abs(host).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", ["amg", "cg"])
+def test_hundred_thousand_nodes_agree_with_the_direct_solver_on_their_residual(solver: str) -> None:
+    poisson = wrapped_tube(47, solver=solver)
+    u = poisson.node_potential(CHARGE).ravel()
+    system = poisson._system
+    source = poisson._source(CHARGE)
+    residual = (source - system.laplacian @ u)[system.unknown]
+    assert np.linalg.norm(residual) < 1e-10 * np.linalg.norm(source)

@@ -1,0 +1,193 @@
+"""The charge: closed forms, a dense oracle, independence of the lead in equilibrium, rigid shifts, gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import negfadj as na
+from negfadj.constants import BOLTZMANN
+from negfadj.errors import InputError, ShapeError
+from negfadj.physics.charge import charge, charge_vjp
+from negfadj.physics.potential import device_in_potential, device_in_potential_vjp
+from negfadj.testing import check_vjp
+
+ONE = np.ones((1, 1))
+
+
+def chain(n: int, onsite: np.ndarray | None = None) -> na.Device:
+    energies = np.zeros(n) if onsite is None else onsite
+    leads = tuple(na.Lead(0 * ONE, -ONE, block=k) for k in (0, -1))
+    return na.Device(na.BlockTridiagonal([e * ONE for e in energies], [-ONE] * (n - 1)), leads)
+
+
+def random_device(seed: int = 0, overlap: bool = True) -> na.Device:
+    """Three blocks of unlike sizes between two unlike leads, with a common window of energies that conduct."""
+    rng = np.random.default_rng(seed)
+
+    def matrix(n: int, m: int, size: float) -> np.ndarray:
+        return size * rng.normal(size=(n, m))
+
+    def symmetric(n: int, size: float) -> np.ndarray:
+        x = matrix(n, n, size)
+        return (x + x.T) / 2
+
+    sizes = (3, 2, 3)
+    hamiltonian = na.BlockTridiagonal([symmetric(n, 0.6) for n in sizes], [matrix(3, 2, 0.6), matrix(2, 3, 0.6)])
+    s = None
+    if overlap:
+        s = na.BlockTridiagonal(
+            [np.eye(n) + symmetric(n, 0.02) for n in sizes], [matrix(3, 2, 0.03), matrix(2, 3, 0.03)]
+        )
+    leads = []
+    for block, u in ((0, 0.1), (-1, -0.1)):
+        of_overlap: dict[str, Any] = {}
+        if overlap:
+            of_overlap = {
+                "overlap_onsite": np.eye(3) + symmetric(3, 0.02),
+                "overlap_hopping": matrix(3, 3, 0.02),
+                "overlap_coupling": matrix(3, 3, 0.02),
+            }
+        leads.append(
+            na.Lead(
+                symmetric(3, 0.3),
+                np.eye(3) + matrix(3, 3, 0.2),
+                coupling=matrix(3, 3, 0.6),
+                block=block,
+                potential_energy=u,
+                **of_overlap,
+            )
+        )
+    return na.Device(hamiltonian, tuple(leads), s)
+
+
+def test_half_filled_chain_has_half_an_electron_per_spin() -> None:
+    for temperature in (1.0, 300.0, 1000.0):
+        found = charge(chain(5), 0.0, temperature=temperature, spin_degeneracy=1)
+        np.testing.assert_allclose(found.populations, 0.5, atol=2e-8)
+
+
+def test_charge_of_a_chain_is_the_integral_of_its_density_of_states() -> None:
+    # n = 2 ∫ f(E) dE / (π √(4t² − E²)) = 2 ∫_0^π f(−2t cos k) dk/π, summed by the trapezoidal rule (periodic: exact)
+    kt, mu = 300 * BOLTZMANN, 0.7
+    k = np.linspace(0, 2 * np.pi, 20000, endpoint=False)
+    expected = 2 * np.mean(1 / (1 + np.exp((-2 * np.cos(k) - mu) / kt)))
+    np.testing.assert_allclose(charge(chain(3), mu, temperature=300).populations, expected, atol=3e-8)
+
+
+def test_charge_in_equilibrium_does_not_depend_on_the_lead_taken() -> None:
+    found = charge(random_device(), 0.2, temperature=300)
+    assert found.error.max() == 0
+    assert found.by_equilibrium_lead.shape == (2, 8)
+
+
+def test_two_choices_of_the_lead_in_equilibrium_agree_under_bias() -> None:
+    found = charge(random_device(), [0.25, -0.15], temperature=300, error=1e-8)
+    assert found.error.max() <= 1e-7
+    moved = charge(random_device(), 0.25, temperature=300).populations
+    assert np.abs(moved - found.populations).max() > 1e-3
+
+
+def test_charge_counts_all_states_when_everything_is_filled() -> None:
+    # tr(D S) of the device, its overlap with the leads not counted: without overlap 2 for every orbital
+    found = charge(random_device(overlap=False), 60.0, temperature=1000)
+    np.testing.assert_allclose(found.populations, 2, atol=1e-7)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_charge_under_bias_is_that_of_a_dense_quadrature(overlap: bool) -> None:
+    device, mus, kt = random_device(overlap=overlap), (0.25, -0.15), 1000 * BOLTZMANN
+    # D = ∫ dE/2π Σ_c f_c G Γ_c G†, on the real axis just above it, where every state of this device is broad
+    energies = np.linspace(-9, 6, 30_001)
+    eta, total = 1e-4, np.zeros(8)
+    s = np.eye(8) if device.overlap is None else device.overlap.to_dense()
+    for part in np.array_split(energies, 15):
+        f = 1 / (1 + np.exp((part[:, None] - np.array(mus)) / kt))
+        for c in (0, 1):
+            states = na.lead_density(device, part, source=c, eta=eta) if not overlap else None
+            if states is None:
+                states = _mulliken(device, part, c, eta, s)
+            total += 2 * (energies[1] - energies[0]) * (f[:, c] @ states)
+    found = charge(device, mus, temperature=1000).populations
+    np.testing.assert_allclose(found, total, atol=2e-4)
+
+
+def _mulliken(device: na.Device, energies: np.ndarray, source: int, eta: float, s: np.ndarray) -> np.ndarray:
+    from self_energies import self_energy
+
+    sigmas = [self_energy(lead, energies, eta) for lead in device.leads]
+    h = device.hamiltonian.to_dense()
+    a = energies[:, None, None] * s - h + 0j
+    a[:, :3, :3] -= sigmas[0]
+    a[:, 5:, 5:] -= sigmas[1]
+    g = np.linalg.inv(a)
+    sigma = sigmas[source]
+    columns = g[:, :, :3] if source == 0 else g[:, :, 5:]
+    spectral = columns @ (1j * (sigma - sigma.conj().swapaxes(1, 2))) @ columns.conj().swapaxes(1, 2)
+    return np.real(np.einsum("eab,ba->ea", spectral, s)) / (2 * np.pi)
+
+
+def test_bound_state_below_the_band_is_filled() -> None:
+    # an impurity at −5 t: the bound state at −√(4t² + ε²), weight |ε|/√(4 + ε²) on its site, is all filled
+    onsite = np.array([0, 0, 0, -5.0, 0, 0, 0])
+    found = charge(chain(7, onsite), [-2.5, -2.6], temperature=10)
+    np.testing.assert_allclose(found.populations[3], 2 * 5 / np.sqrt(29), atol=1e-6)
+
+
+def test_rigid_shift_leaves_the_charge_unchanged() -> None:
+    device, u = random_device(), 0.37
+    shifted = device_in_potential(device, np.full(8, u), [u, u])
+    before = charge(device, [0.25, -0.15], temperature=300).populations
+    after = charge(shifted, [0.25 + u, -0.15 + u], temperature=300).populations
+    np.testing.assert_allclose(after, before, atol=1e-7)
+
+
+@pytest.mark.parametrize("equilibrium", [0, 1, "mean"])
+@pytest.mark.parametrize("mus", [(0.25, -0.15), (0.1, 0.1)])
+def test_charge_vjp_agrees_with_differences(equilibrium: int | str, mus: tuple[float, float]) -> None:
+    options: dict[str, Any] = {"eta": 1e-2, "equilibrium": equilibrium, "error": 1e-9}
+
+    def value(device: na.Device, mu: np.ndarray, kelvin: np.ndarray) -> np.ndarray:
+        return charge(device, mu, temperature=1000 * kelvin, **options).populations  # type: ignore[no-any-return, arg-type]
+
+    def value_vjp(device: na.Device, mu: np.ndarray, kelvin: np.ndarray):  # type: ignore[no-untyped-def]
+        found, pullback = charge_vjp(device, mu, temperature=1000 * kelvin, **options)  # type: ignore[arg-type]
+
+        def in_thousands(bar: np.ndarray):  # type: ignore[no-untyped-def]
+            bars = pullback(bar)
+            return bars.device, bars.chemical_potentials, np.asarray(1000 * bars.temperature)
+
+        return found.populations, in_thousands
+
+    check_vjp(value, value_vjp, (random_device(), np.array(mus), np.array(1.0)), rtol=1e-6, step=1e-2)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_device_in_potential_vjp_agrees_with_differences(overlap: bool) -> None:
+    rng = np.random.default_rng(3)
+
+    def value(device: na.Device, u: np.ndarray, of_leads: np.ndarray) -> na.Device:
+        return device_in_potential(device, u, of_leads)
+
+    def value_vjp(device: na.Device, u: np.ndarray, of_leads: np.ndarray):  # type: ignore[no-untyped-def]
+        found, pullback = device_in_potential_vjp(device, u, of_leads)
+
+        def arrays(bar: na.Device):  # type: ignore[no-untyped-def]
+            bars = pullback(bar)
+            return bars.device, bars.potential_energy, np.asarray(bars.lead_potential_energy)
+
+        return found, arrays
+
+    check_vjp(value, value_vjp, (random_device(overlap=overlap), rng.normal(size=8), np.array([0.2, -0.1])))
+
+
+def test_charge_refuses_what_has_no_meaning() -> None:
+    with pytest.raises(InputError, match="temperature=0 must be one positive number"):
+        charge(chain(3), 0.0, temperature=0)
+    with pytest.raises(ShapeError, match=r"\(3,\) but there are 2 leads"):
+        charge(chain(3), [0.0, 0.1, 0.2], temperature=300)
+    tabulated = na.Device(chain(2).hamiltonian, (na.SelfEnergy(-0.1j * ONE[None]),))
+    with pytest.raises(InputError, match="known only by its self-energy"):
+        charge(tabulated, 0.0, temperature=300)
