@@ -32,6 +32,7 @@ FLOOR: dict[str, str] = {
     "errors": "words",
     "constants": "words",
     "typing": "words",
+    "optional": "words",
     "_kernels": "kernels",
     "array": "array",
     "data": "data",

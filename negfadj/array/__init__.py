@@ -1,6 +1,7 @@
 """The array layer: array libraries, backends, kernels, memory, trees of arrays."""
 
 from .backend import check_backend, gpu_namespace, move_in, move_out
+from .brief import brief_repr
 from .computing import computing
 from .hopping import Monomial, MonomialPattern, RealBlock, monomial_pattern, product, structured
 from .kernels import KERNELS, Kernel, inverse, use_kernels
@@ -31,6 +32,7 @@ __all__ = [
     "array_namespace",
     "as_real_like",
     "batch_size",
+    "brief_repr",
     "cached_batch",
     "computing",
     "check_backend",

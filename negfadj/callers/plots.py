@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..errors import InputError
-from ..models.optional import import_optional
+from ..optional import import_optional
 from ..typing import Array
 from .results import DONE, FAILED
 

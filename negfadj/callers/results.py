@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError, InputError
-from ..models.optional import import_optional
+from ..optional import import_optional
 from ..typing import Array
 from .job_system import JobSystem
 

@@ -9,7 +9,17 @@ from typing import Any
 
 import array_api_compat.numpy as array_api_numpy
 
-from ..array import adjoint, array_namespace, as_real_like, device_of, is_array, is_complex, rebuild, to_numpy
+from ..array import (
+    adjoint,
+    array_namespace,
+    as_real_like,
+    brief_repr,
+    device_of,
+    is_array,
+    is_complex,
+    rebuild,
+    to_numpy,
+)
 from ..errors import HermiticityError, InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
 from .checks import as_float_array, check_finite, check_hermitian, check_square, common_namespace
@@ -43,6 +53,8 @@ class BlockTridiagonal:
     diagonal: tuple[Array, ...]
     upper: tuple[Array, ...]
     lower: tuple[Array, ...] | None = None
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         diagonal, upper = _blocks(self.diagonal, "diagonal"), _blocks(self.upper, "upper")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..array import leaves, rebuild
+from ..array import brief_repr, leaves, rebuild
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .block_tridiagonal import BlockTridiagonal
@@ -36,6 +36,8 @@ class Device:
     hamiltonian: BlockTridiagonal
     leads: tuple[Any, ...]
     overlap: BlockTridiagonal | None = None
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         if not isinstance(self.hamiltonian, BlockTridiagonal):

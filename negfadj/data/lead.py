@@ -7,7 +7,7 @@ from typing import Any
 
 import array_api_compat.numpy as array_api_numpy
 
-from ..array import STATIC, adjoint, array_namespace, is_array, rebuild
+from ..array import STATIC, adjoint, array_namespace, brief_repr, is_array, rebuild
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .block_tridiagonal import project
@@ -64,6 +64,8 @@ class Lead:
     overlap_hopping: Array | None = None
     overlap_coupling: Array | None = None
     potential_energy: Any = 0.0
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in BLOCKS if getattr(self, name) is not None}
@@ -154,6 +156,8 @@ class SelfEnergy:
 
     self_energy: Array
     block: int = field(default=0, metadata=STATIC)
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         xp = array_namespace(self.self_energy) if is_array(self.self_energy) else array_api_numpy

@@ -7,7 +7,18 @@ from typing import Any
 
 import array_api_compat.numpy as array_api_numpy
 
-from ..array import STATIC, adjoint, array_namespace, device_of, eps_of, is_array, is_complex, rebuild, to_numpy
+from ..array import (
+    STATIC,
+    adjoint,
+    array_namespace,
+    brief_repr,
+    device_of,
+    eps_of,
+    is_array,
+    is_complex,
+    rebuild,
+    to_numpy,
+)
 from ..errors import HermiticityError, InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
 from .block_tridiagonal import project
@@ -41,6 +52,8 @@ class PeriodicHamiltonian:
     hamiltonian: Array
     overlap: Array | None = None
     lattice: Any = field(default=None, metadata=STATIC)
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         cells = _cells(self.cells)

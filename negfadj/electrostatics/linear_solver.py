@@ -17,7 +17,8 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from ..array import gpu_namespace, to_numpy
-from ..errors import ConvergenceError, InputError, MissingDependencyError
+from ..errors import ConvergenceError, InputError
+from ..optional import import_optional
 from ..typing import Array, Backend
 
 SolverName: TypeAlias = Literal["auto", "direct", "amg", "cg"]
@@ -101,7 +102,7 @@ class MultigridSolver:
     @cached_property
     def _cycle(self) -> Callable[[Array], Array]:
         smoother = ("gauss_seidel", {"sweep": "symmetric"})
-        hierarchy = _pyamg().ruge_stuben_solver(
+        hierarchy = import_optional("pyamg", "solver=\"amg\" (\"direct\" and \"cg\" do without)").ruge_stuben_solver(
             sp.csr_matrix(self.matrix), CF="RS", presmoother=smoother, postsmoother=smoother
         )
         cycle: Callable[[Array], Array] = hierarchy.aspreconditioner(cycle="V").matvec
@@ -235,16 +236,6 @@ def check_solver(solver: str, backend: Backend, tolerance: float) -> None:
         raise InputError(f'backend = "gpu" has the solver "cg" only, not {solver!r}; use that, or backend="cpu".')
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance = {tolerance} must be between 0 and 1; it bounds the relative residual.")
-
-
-def _pyamg() -> Any:
-    try:
-        return importlib.import_module("pyamg")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f'solver="amg" needs pyamg, which cannot be imported ({error}); pip install "negfadj[apps]", '
-            'or use solver="direct" or "cg".'
-        ) from error
 
 
 def _norm(x: Array) -> float:

@@ -152,7 +152,10 @@ class UserLaw:
     def derivatives(self, distance: Array) -> tuple[Array, Array, UserLaw]:
         """What the two functions return, their shapes checked."""
         f = np.asarray(self.function(distance, self.parameters), dtype=np.float64)
-        slope, gradients = self.derivative(distance, self.parameters)
+        try:
+            slope, gradients = self.derivative(distance, self.parameters)
+        except (TypeError, ValueError) as error:
+            raise ShapeError(f"the user's law must return (df/dd, ∂f/∂p) from its derivative ({error}).") from error
         slope = np.asarray(slope, dtype=np.float64)
         gradients = np.asarray(gradients, dtype=np.float64)
         if not self.parameters:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..typing import Array
 from .neighbours import NeighbourPairs, neighbour_pairs
-from .structure import Structure, formula
+from .structure import Structure, check_structure, formula
 from .tight_binding import TightBinding
 
 
@@ -31,7 +33,7 @@ def coupled_pairs(structure: Structure, model: TightBinding) -> tuple[NeighbourP
         For an element the model does not know, atoms closer than 0.1 Å, and a pair for which no parameter is given
         though it is within the model's range: the atoms and the distance are named.
     """
-    _check_elements(structure, model)
+    check_elements(structure, model)
     pairs = neighbour_pairs(structure, model.cutoff)
     distances = pairs.distances
     kinds = sorted(set(structure.symbols))
@@ -50,20 +52,40 @@ def coupled_pairs(structure: Structure, model: TightBinding) -> tuple[NeighbourP
     missing = np.flatnonzero((shell_of < 0) & (distances <= covered))
     if len(missing):
         _raise_missing(structure, model, pairs, int(missing[distances[missing].argmin()]))
+    _check_bound(structure, pairs, shell_of, model)
     is_coupled = np.array([shell.is_coupled for shell in model.shells])
     coupled = (shell_of >= 0) & is_coupled[shell_of]
     return pairs.select(coupled), shell_of[coupled]
 
 
-def _check_elements(structure: Structure, model: TightBinding) -> None:
+def check_elements(structure: Any, model: Any) -> None:
+    """Raise `InputError` for an element the model does not know, `InputTypeError` for what is no structure or model."""
+    check_structure(structure)
+    if not isinstance(model, TightBinding):
+        way = f"parameter_set({model!r})" if isinstance(model, str) else "a TightBinding"
+        raise InputTypeError(f"model is a {type(model).__name__}; pass {way}.")
     for element in sorted(set(structure.symbols)):
         if element not in model.onsite:
             first = int(structure.index[structure.symbols.index(element)])
             raise InputError(
                 f"element {element!r} has no parameters in this model, which knows "
                 f"{', '.join(sorted(model.onsite))}; the structure has {formula(structure)} (first {element}: atom "
-                f"{first}). Leave these atoms out on purpose with drop = [{element!r}], or use a model with {element}."
+                f"{first}). Leave these atoms out on purpose with structure.drop([{element!r}]) (in a job: "
+                f"drop = [{element!r}]), or use a model with {element}."
             )
+
+
+def _check_bound(structure: Structure, pairs: NeighbourPairs, shell_of: Array, model: TightBinding) -> None:
+    """Refuse an atom that no shell joins to any other: positions in another unit, or an atom astray."""
+    bonds = np.bincount(pairs.first[shell_of >= 0], minlength=structure.n_atoms)
+    alone = np.flatnonzero(bonds == 0)
+    if len(alone) and structure.n_atoms > 1:
+        a = int(alone[0])
+        raise InputError(
+            f"{len(alone)} of {structure.n_atoms} atoms have no neighbour within the model's shells, which reach to "
+            f"{model.cutoff:g} Å; the first is atom {structure.index[a]} ({structure.symbols[a]}) at "
+            f"{structure.positions[a].tolist()} Å. Check that positions and cell are in Å, and periodic."
+        )
 
 
 def _raise_missing(structure: Structure, model: TightBinding, pairs: NeighbourPairs, worst: int) -> None:

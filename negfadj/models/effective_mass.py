@@ -63,7 +63,8 @@ def effective_mass_device(
     Raises
     ------
     ShapeError, InputTypeError, InputError
-        For shapes that do not belong together, a mass or spacing that is not positive, a momentum across a hard wall.
+        For shapes that do not belong together, a mass or spacing that is not positive, a momentum across a hard wall,
+        `periodic` or a momentum in one dimension.
 
     Sources
     -------
@@ -127,7 +128,9 @@ def effective_mass_device_vjp(
     return _device(grid, links), effective_mass_device_pullback
 
 
-def effective_mass_positions(shape: Sequence[int], *, spacing: float | ArrayLike) -> OrbitalPositions:
+def effective_mass_positions(
+    shape: Sequence[int], *, spacing: float | ArrayLike, periodic: Sequence[bool] | bool = False
+) -> OrbitalPositions:
     """Where the grid points of an effective-mass device are: point (i, j, k) at (i dx, j dy, k dz).
 
     Parameters
@@ -136,27 +139,35 @@ def effective_mass_positions(shape: Sequence[int], *, spacing: float | ArrayLike
         That of `potential_energy`.
     spacing : float, or one for each direction
         d [Å].
+    periodic : bool, or one for each direction across (y, z)
+        That of the device. A field along z has no phases for links that wrap around y; True there is refused, and so is
+        a device with such links when it meets the field. (With one or two points along y its matrix does not tell.)
 
     Returns
     -------
     OrbitalPositions
-        In the order of the device's orbitals, for a magnetic field. Directions across count as hard walls: a link that
-        wraps around has no straight line.
+        In the order of the device's orbitals, for a magnetic field.
 
     Raises
     ------
-    ShapeError, InputError
+    ShapeError, InputError, InputTypeError
     """
     shape = tuple(int(n) for n in shape)
     if not 1 <= len(shape) <= 3 or min(shape) < 1:
         raise ShapeError(f"shape={shape} must be one to three positive numbers of grid points.")
+    wraps = _per_direction(periodic, len(shape) - 1, "periodic", bool)
+    if any(wraps[:1]):
+        raise InputError(
+            f"periodic={periodic!r}: a field along z has no phases for links that wrap around y; use hard walls along "
+            "y. Along z, the direction of the field, a device may be periodic."
+        )
     steps = np.ones(3)
     steps[: len(shape)] = _spacing(spacing, len(shape))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in (*shape, 1, 1)[:3]), indexing="ij"), axis=-1)
     points = index * steps
     ahead = np.array([steps[0], 0.0, 0.0])
     cells = ((points[0] - ahead).reshape(-1, 3), (points[-1] + ahead).reshape(-1, 3))
-    return OrbitalPositions(points.reshape(-1, 3), cells, (-ahead, ahead))
+    return OrbitalPositions(points.reshape(-1, 3), cells, (-ahead, ahead), steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,11 +207,8 @@ def _grid(potential_energy: Any, mass: Any, spacing: Any, periodic: Any, momentu
         place = tuple(int(i) for i in np.argwhere(~(m > 0))[0])
         raise InputError(f"mass{list(place)} = {m[place]} must be positive [m_e]; a wall is a high potential energy.")
     across = v.ndim - 1
-    wraps = (periodic,) * across if isinstance(periodic, bool | np.bool_) else tuple(bool(x) for x in periodic)
-    kappa = (float(momentum),) * across if np.ndim(momentum) == 0 else tuple(float(x) for x in momentum)
-    for name, values in (("periodic", wraps), ("momentum", kappa)):
-        if len(values) != across:
-            raise ShapeError(f"{name} has {len(values)} entries but there are {across} directions across x.")
+    wraps = _per_direction(periodic, across, "periodic", bool)
+    kappa = _per_direction(momentum, across, "momentum", float)
     for axis, (wrap, k) in enumerate(zip(wraps, kappa)):
         if not np.isfinite(k) or (k != 0 and not wrap):
             raise InputError(
@@ -208,6 +216,26 @@ def _grid(potential_energy: Any, mass: Any, spacing: Any, periodic: Any, momentu
             )
     masses = np.broadcast_to(m, (v.ndim, *v.shape))
     return _Grid(_with_leads(v), np.stack([_with_leads(x) for x in masses]), _spacing(spacing, v.ndim), wraps, kappa)
+
+
+def _per_direction(given: Any, across: int, name: str, kind: type) -> tuple[Any, ...]:
+    """One value for every direction across; a single value stands for all of them."""
+    try:
+        values = np.asarray(given)
+        if values.dtype.kind not in ("b" if kind is bool else "iuf") and values.size:
+            raise TypeError(f"dtype {values.dtype}")
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(
+            f"{name}={given!r} must be a {kind.__name__}, or one for each direction across ({error})."
+        ) from error
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != across):
+        shape = len(values) if values.ndim == 1 else f"shape {values.shape}:"
+        raise ShapeError(f"{name} has {shape} entries but there are {across} directions across x.")
+    if across == 0 and np.any(values):
+        raise InputError(
+            f"{name}={given!r} but the device is one-dimensional, with no direction across x; leave it out."
+        )
+    return tuple(kind(x) for x in np.broadcast_to(values, (across,)))
 
 
 def _real(x: Any, name: str) -> Array:

@@ -15,8 +15,8 @@ from scipy import sparse
 
 from ..data import PeriodicHamiltonian
 from ..errors import FileFormatError, InputError, InputTypeError
+from ..optional import import_optional
 from ..typing import Array
-from .optional import import_optional
 
 
 def from_sisl(hamiltonian: Any, *, spin: int | None = None) -> PeriodicHamiltonian:

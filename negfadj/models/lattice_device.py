@@ -59,6 +59,11 @@ class Lattice:
         object.__setattr__(self, "positions", points(self.positions, "positions"))
         object.__setattr__(self, "hamiltonian", as_sparse(self.hamiltonian, "hamiltonian"))
         object.__setattr__(self, "leads", tuple(self.leads))
+        for k, lead in enumerate(self.leads):
+            if not isinstance(lead, LatticeLead):
+                raise InputTypeError(
+                    f"leads[{k}] is a {type(lead).__name__}; pass LatticeLead(matrices, positions, period)."
+                )
         if self.hamiltonian.shape != (len(self.positions),) * 2:
             raise ShapeError(
                 f"hamiltonian has shape {self.hamiltonian.shape} but there are positions of {len(self.positions)} "
@@ -104,15 +109,23 @@ def lattice_device(lattice: Lattice, /) -> LatticeDevice:
 
     Raises
     ------
-    ShapeError, InputError
-        As `device_from_sparse` and the data classes.
+    InputTypeError
+        For something else than a lattice.
+    ShapeError, InputError, HermiticityError
+        As `device_from_sparse` and the data classes; when a lead's positions or period point into the device.
     """
+    if not isinstance(lattice, Lattice):
+        raise InputTypeError(
+            f"lattice is a {type(lattice).__name__}; pass a Lattice, of a builder as square_lattice or "
+            "Lattice(positions, hamiltonian, leads)."
+        )
     device, cut = device_from_sparse(lattice.hamiltonian, [lead.matrices for lead in lattice.leads])
     positions = OrbitalPositions(
         lattice.positions[cut.order],
         tuple(lead.positions for lead in lattice.leads),
         tuple(lead.period for lead in lattice.leads),
     )
+    positions.check(device)
     return LatticeDevice(device, positions, cut)
 
 

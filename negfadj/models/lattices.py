@@ -134,9 +134,7 @@ def square_lattice(
     where = np.stack(np.meshgrid(np.arange(length), np.arange(width), indexing="ij"), axis=-1) * distance
     links = [(number[:-1], number[1:]), (number[:, :-1], number[:, 1:])]
     leads = []
-    for side in sides:
-        if side not in OUTWARD:
-            raise InputError(f"sides names {side!r}; use {', '.join(OUTWARD)}.")
+    for side in _sides(sides):
         x, y = OUTWARD[side]
         edge = number[-(x > 0), :] if x else number[:, -(y > 0)]  # index 0 or −1
         join = (t if x + y > 0 else np.conj(t)) * sparse.eye_array(len(edge))
@@ -215,6 +213,18 @@ def honeycomb_ribbon(
     shape = (len(sign),) * 2
     within = _sum_of(shape, _diagonal(staggered * sign), *cell)
     return _strip(within, _sum_of(shape, *join), positions, period, n_cells, energies)
+
+
+def _sides(sides: Sequence[Side]) -> tuple[Side, ...]:
+    if isinstance(sides, str):
+        raise InputTypeError(f'sides={sides!r} is a string; pass a sequence of sides, ("left", "right").')
+    found = tuple(sides)
+    for side in found:
+        if side not in OUTWARD:
+            raise InputError(f"sides names {side!r}; use {', '.join(OUTWARD)}.")
+        if found.count(side) > 1:
+            raise InputError(f"sides={found!r} names {side!r} twice; a side has one lead.")
+    return found
 
 
 def _sum_of(shape: tuple[int, int], *parts: Entries) -> sparse.csr_array:

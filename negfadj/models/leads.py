@@ -13,6 +13,7 @@ from ..typing import Array
 from .structure import Structure, axis_index
 
 Side = Literal["left", "right"]
+DEEPEST = 1.75  # periods: an atom of the first cell lies no deeper, however uneven its border is
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,8 @@ def recognise_lead(
     side : "left" or "right"
     axis : "x", "y" or "z"
     period : float, optional
-        Length of the cell [Å]; it is checked. Default: the shortest that passes the check.
+        Length of the cell [Å]; it is checked. Default: the shortest that passes the check, which is too short for a
+        lead whose long cell begins with equal parts: give it then.
     tolerance : float
         How far [Å] an atom may lie from where the translation puts it.
 
@@ -80,6 +82,7 @@ def recognise_lead(
         if not period > tolerance:
             raise InputError(f"period={period!r} must be a length [Å] above the tolerance of {tolerance} Å.")
         cell, problem = _match(structure, direction, side, depth, period, tolerance)
+        cell = cell or _match_uneven(structure, direction, side, depth, period, tolerance)
     else:
         cell, problem = _search(structure, direction, side, depth, tolerance)
     if cell is None:
@@ -102,6 +105,10 @@ def _search(
     periods = np.sort(depth[same & (depth > tolerance)])
     for period in periods:
         cell, _ = _match(structure, direction, side, depth, float(period), tolerance)
+        if cell is not None:
+            return cell, ""
+    for period in periods:
+        cell = _match_uneven(structure, direction, side, depth, float(period), tolerance)
         if cell is not None:
             return cell, ""
     tried = ", ".join(f"{p:.3f}" for p in periods[:6]) or "none"
@@ -146,3 +153,28 @@ def _match(
             f"({structure.symbols[extra]}) has no counterpart in the first cell."
         )
     return LeadCell(side, direction, period, first, float(distance.max())), ""
+
+
+def _match_uneven(
+    structure: Structure, direction: int, side: Side, depth: Array, period: float, tolerance: float
+) -> LeadCell | None:
+    """The cell whose border is not flat, as builders make tubes: the atoms without a partner one period further out.
+
+    Two more cells must follow it, atom by atom.
+    """
+    inwards = np.zeros(3)
+    inwards[direction] = period if side == "left" else -period
+    tree = KDTree(structure.positions)
+
+    def moved(atoms: Array, shift: Array) -> tuple[Array, Array, Array]:
+        """Partners, which of them fit, and how far off they are."""
+        distance, partner = tree.query(structure.positions[atoms] + shift)
+        fits = (distance <= tolerance) & (structure.elements[atoms] == structure.elements[partner])
+        return partner, fits, distance
+
+    near = np.flatnonzero(depth < DEEPEST * period)
+    first = near[~moved(near, -inwards)[1]]
+    second, fits, off = moved(first, inwards)
+    if not len(first) or not fits.all() or not moved(second, inwards)[1].all():
+        return None
+    return LeadCell(side, direction, period, first, float(off.max()))

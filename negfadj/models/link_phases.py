@@ -91,17 +91,18 @@ def uniform_field_phases(device: Device, *, positions: OrbitalPositions) -> Peie
 
     Raises
     ------
-    ShapeError
-        When the positions are of another device.
+    ShapeError, InputError
+        When the positions are of another device, or a lead's point into the device (`OrbitalPositions.check`).
     InputTypeError
-        For a lead known only by its self-energy.
+        For a lead known only by its self-energy; for something else than a device and its positions.
 
     Sources
     -------
     H. U. Baranger and A. D. Stone, Phys. Rev. B 40, 8169 (1989), on leads in several directions in a field.
     """
+    check_arguments(device, positions)
     gauges = tuple(partial(_landau_difference, period=period) for period in positions.lead_periods)
-    return _phases(device, positions, _landau_line, gauges)
+    return _phases(device, positions, _landau_line, gauges, in_plane=True)
 
 
 def vector_potential_phases(
@@ -140,6 +141,7 @@ def vector_potential_phases(
     ShapeError, InputTypeError
         As `uniform_field_phases`; for A or χ of another shape.
     """
+    check_arguments(device, positions)
     if n_points < 1:
         raise InputError(f"n_points={n_points} must be at least 1.")
     chosen: Sequence[Any] = (None,) * len(positions.lead_periods) if lead_gauges is None else lead_gauges
@@ -153,6 +155,29 @@ def vector_potential_phases(
     for k, (lead, gauge) in enumerate(zip(device.leads, gauges)):
         _check_periodic(k, lead, phases.leads[k], positions, line, gauge)
     return phases
+
+
+def check_device(device: Any) -> None:
+    """Raise `InputTypeError` unless it is a `Device`; of what holds one or makes one, the error says how."""
+    if isinstance(device, Device):
+        return
+    fix = "pass a Device"
+    if isinstance(getattr(device, "device", None), Device):
+        fix = "pass its `.device`"
+    elif hasattr(device, "leads") and hasattr(device, "positions"):
+        fix = "pass lattice_device(lattice).device"
+    raise InputTypeError(f"device is a {type(device).__name__}; {fix}.")
+
+
+def check_arguments(device: Any, positions: Any) -> None:
+    """Raise `InputTypeError` unless they are a `Device` and `OrbitalPositions`."""
+    check_device(device)
+    if not isinstance(positions, OrbitalPositions):
+        raise InputTypeError(
+            f"positions is a {type(positions).__name__}; pass OrbitalPositions, which has the leads' positions too: "
+            "lattice_device(lattice).positions, transport_positions(model), effective_mass_positions(shape, "
+            "spacing=…), or OrbitalPositions(device, lead_cells, lead_periods)."
+        )
 
 
 def landau_phases(start: Array, end: Array) -> Array:
@@ -223,7 +248,12 @@ def _finite(x: Any, name: str, shape: tuple[int, ...]) -> Array:
 
 
 def _phases(
-    device: Device, positions: OrbitalPositions, line: Line, gauges: Sequence[GaugeFunction]
+    device: Device,
+    positions: OrbitalPositions,
+    line: Line,
+    gauges: Sequence[GaugeFunction],
+    *,
+    in_plane: bool = False,
 ) -> PeierlsPhases:
     for k, lead in enumerate(device.leads):
         if not isinstance(lead, Lead):
@@ -231,7 +261,7 @@ def _phases(
                 f"lead {k} is a {type(lead).__name__}, whose orbitals are not known: bring the field into its "
                 "self-energy yourself, and attach it to the Hamiltonian afterwards."
             )
-    positions.check(device)
+    positions.check(device, in_plane=in_plane)
     offsets = device.hamiltonian.offsets
     blocks = [positions.device[a:b] for a, b in zip(offsets[:-1], offsets[1:])]
     h, s = device.hamiltonian, device.overlap

@@ -10,6 +10,7 @@ import numpy as np
 from ..data import Device
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
+from .position_checks import all_links, check_lengths, check_outward
 from .transport_model import TransportModel
 
 
@@ -25,6 +26,9 @@ class OrbitalPositions:
         Cell 0 of every lead, in the order of its orbitals [Å].
     lead_periods : sequence of vectors, 2 or 3 numbers
         From cell j of a lead to cell j + 1, away from the device [Å].
+    longest_link : three numbers, optional
+        How far two coupled orbitals may be apart along x, y, z [Å]. A device that is periodic across has links that go
+        further, around the period; it is refused then. Default: not looked at.
 
     Raises
     ------
@@ -35,6 +39,7 @@ class OrbitalPositions:
     device: Array
     lead_cells: tuple[Array, ...]
     lead_periods: tuple[Array, ...]
+    longest_link: Any = None
 
     def __post_init__(self) -> None:
         cells = tuple(points(x, f"lead_cells[{k}]") for k, x in enumerate(self.lead_cells))
@@ -44,12 +49,29 @@ class OrbitalPositions:
         for k, period in enumerate(periods):
             if not period.any():
                 raise InputError(f"lead_periods[{k}] is zero; give the vector from a cell to the next one [Å].")
+        if self.longest_link is not None:
+            longest = points([self.longest_link], "longest_link")[0]
+            object.__setattr__(self, "longest_link", longest)
         object.__setattr__(self, "device", points(self.device, "device"))
         object.__setattr__(self, "lead_cells", cells)
         object.__setattr__(self, "lead_periods", periods)
 
-    def check(self, device: Device) -> None:
-        """Refuse a device with other numbers of orbitals or leads."""
+    def check(self, device: Device, *, in_plane: bool = False) -> None:
+        """Refuse a device that cannot be the one at these positions.
+
+        Parameters
+        ----------
+        device : Device
+        in_plane : bool
+            True leaves out z in `longest_link`: in a field along z, a link around a period along z has no phase.
+
+        Raises
+        ------
+        ShapeError
+            When the device has other numbers of orbitals or leads.
+        InputError
+            When a lead's positions or period point into the device; when a link is longer than `longest_link`.
+        """
         counts = (device.n_orbitals, *(lead.coupled_shape[1] for lead in device.leads))
         here = (len(self.device), *(len(cell) for cell in self.lead_cells))
         if counts != here:
@@ -57,6 +79,13 @@ class OrbitalPositions:
                 f"positions are of {here[0]} orbitals and leads with {list(here[1:])}, but the device has "
                 f"{counts[0]} orbitals and leads with {list(counts[1:])}."
             )
+        ends = device.hamiltonian.offsets
+        for k, (lead, cell, period) in enumerate(zip(device.leads, self.lead_cells, self.lead_periods)):
+            block = self.device[ends[lead.block] : ends[lead.block + 1]]
+            check_outward(k, lead, block, self.device, cell, period)
+        if self.longest_link is not None:
+            for links in all_links(device, self.device, self.lead_cells, self.lead_periods):
+                check_lengths(links, self.longest_link[: 2 if in_plane else 3])
 
 
 def transport_positions(model: TransportModel) -> OrbitalPositions:
@@ -72,9 +101,17 @@ def transport_positions(model: TransportModel) -> OrbitalPositions:
 
     Raises
     ------
+    InputTypeError
+        For something else than a transport model, as its device, which does not know its atoms.
     InputError
         When the structure is periodic across the leads: a bond to an image has no straight line between its positions.
     """
+    given: Any = model
+    if not isinstance(given, TransportModel):
+        raise InputTypeError(
+            f"model is a {type(given).__name__}; pass what transport_model returned, which knows its atoms. The "
+            "positions of a lattice are lattice_device(lattice).positions."
+        )
     if any(model.structure.periodic):
         raise InputError(
             f"the structure is periodic along lattice vectors {np.flatnonzero(model.structure.periodic).tolist()}: its "

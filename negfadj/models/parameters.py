@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from importlib import resources
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError, InputError
+from ..errors import FileFormatError, InputError, InputTypeError
 from .bond_length_laws import BondLengthLaw, Cutoff, ExponentialLaw, GoodwinSkinnerPettifor, PowerLaw
 from .tight_binding import Shell, TightBinding
 
@@ -51,15 +52,25 @@ def read_parameters(path: str | PathLike[str]) -> TightBinding:
 
     Raises
     ------
+    InputTypeError
+        When `path` is no path.
     InputError
-        When the file does not exist.
+        When the file does not exist, or is a folder.
     FileFormatError
-        When it is not in that format; the key is named.
+        When it is not in that format, or not a text file; the key is named.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputTypeError(f"path is a {type(path).__name__}; pass the path of a parameter file.")
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; pass the path of a parameter file in it.")
     if not path.is_file():
         raise InputError(f"parameter file {str(path)!r} does not exist.")
-    return parse_parameters(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"parameter file {str(path)!r} is not a text file ({error}).") from error
+    return parse_parameters(text, str(path))
 
 
 def parse_parameters(text: str, origin: str) -> TightBinding:
@@ -100,6 +111,12 @@ def _shell(entry: Any, where: str, origin: str) -> Shell:
             f'parameter file {origin}: {where}.elements = {elements!r} must be two symbols, as ["C", "C"].'
         )
     distance = _number(entry["distance"], f"{where}.distance", origin)
+    if not 0 < distance < math.inf:
+        raise FileFormatError(
+            f"parameter file {origin}: {where}.distance = {distance:g} must be a positive length [Å]."
+        )
+    for law, integrals in (("law", "hopping"), ("overlap_law", "overlap")):
+        _check_law_has_integrals(entry, law, integrals, where, origin)
     cutoff = entry.get("cutoff")
     if cutoff is not None:
         _check_keys(_table(cutoff, f"{where}.cutoff", origin), ("inner", "outer"), ("inner", "outer"), origin)
@@ -114,6 +131,22 @@ def _shell(entry: Any, where: str, origin: str) -> Shell:
         _laws(entry.get("overlap_law"), distance, f"{where}.overlap_law", origin),
         cutoff,
     )
+
+
+def _check_law_has_integrals(entry: dict[str, Any], law: str, integrals: str, where: str, origin: str) -> None:
+    """Every integral that a law is given for must be given itself."""
+    laws, given = entry.get(law), entry.get(integrals, {})
+    if not isinstance(laws, dict) or "kind" in laws:
+        return
+    known = given if isinstance(given, dict) else ("ss_sigma",)
+    for key in laws:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            fix = f"is {close[0]!r} misspelt?" if close and close[0] not in laws else "give it, or take the law off."
+            raise FileFormatError(
+                f"parameter file {origin}: {where}.{integrals} lacks the integral {key!r}, for which {where}.{law} has "
+                f"a law; {fix}"
+            )
 
 
 def _laws(entry: Any, distance: float, where: str, origin: str) -> Any:

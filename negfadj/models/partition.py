@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from ..array import brief_repr
 from ..errors import InputError, ShapeError
 from ..typing import Array, ArrayLike
 
@@ -38,6 +39,8 @@ class Partition:
     order: Array
     block_sizes: tuple[int, ...]
     lead_blocks: tuple[int, ...]
+
+    __repr__ = brief_repr
 
     @property
     def cost(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..typing import Array
 from .leads import Side, recognise_lead
 from .neighbours import neighbour_pairs
@@ -56,6 +57,8 @@ def passivate(
 
     Raises
     ------
+    InputTypeError
+        When `bond_length` is no mapping.
     InputError
         For an element without a bond length, an atom with fewer than two or more than four bonds, bonds in a line or a
         plane, a structure that holds `element` already, and when an end along `open_axis` is no lead.
@@ -136,6 +139,13 @@ def _unit(vectors: Array) -> Array:
 
 
 def _check(structure: Structure, bond_length: Mapping[str, float], cutoff: float, element: str) -> None:
+    given: Any = bond_length
+    if not isinstance(given, Mapping):
+        example = given if isinstance(given, int | float) else 1.48
+        raise InputTypeError(
+            f"bond_length={given!r} must be a mapping of elements to the length [Å] of their bond to {element}: "
+            f'{{"{structure.symbols[0]}": {example}}}.'
+        )
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise InputError(f"cutoff={cutoff!r} must be a positive length [Å].")
     if element in structure.symbols:

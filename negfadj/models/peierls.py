@@ -11,7 +11,7 @@ from ..array import array_namespace, as_real_like, complex_dtype, device_of, is_
 from ..data import BlockTridiagonal, Device, Lead
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
-from .link_phases import LeadPhases, PeierlsPhases, field_number, uniform_field_phases
+from .link_phases import LeadPhases, PeierlsPhases, check_device, field_number, uniform_field_phases
 from .orbital_positions import OrbitalPositions
 
 BLOCKS = ("onsite", "hopping", "coupling")
@@ -56,7 +56,8 @@ def device_in_field(device: Device, field: float, /, *, positions: OrbitalPositi
     Raises
     ------
     InputTypeError, InputError
-        For a field that is not a finite number; for a lead known only by its self-energy.
+        For a field that is not a finite number; for a lead known only by its self-energy; for something else than a
+        device and its positions; when the positions of a lead point into the device.
     ShapeError
         When the positions are of another device.
 
@@ -184,6 +185,11 @@ def _scaled(phases: PeierlsPhases, factor: float) -> PeierlsPhases:
 
 
 def _check_phases(device: Device, phases: PeierlsPhases) -> None:
+    check_device(device)
+    if not isinstance(phases, PeierlsPhases):
+        raise InputTypeError(
+            f"phases is a {type(phases).__name__}; pass PeierlsPhases, of vector_potential_phases or your own."
+        )
     for k, lead in enumerate(device.leads):
         if not isinstance(lead, Lead):
             raise InputTypeError(f"lead {k} is a {type(lead).__name__}; only leads given by blocks can carry phases.")

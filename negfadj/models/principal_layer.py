@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..array import adjoint, array_namespace, complex_dtype, device_of, is_compl
 from ..data import BlockTridiagonal, Device, Lead, PeriodicHamiltonian
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
+from .structure import Structure
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -50,10 +52,13 @@ def principal_layer_cells(
 
     Raises
     ------
+    InputTypeError
+        For something else than a periodic Hamiltonian: what makes one of it.
     InputError
         When `cells_per_layer` is too few: the hopping, its orbitals and how far it reaches; when nothing couples along
         the direction.
     """
+    _check_periodic(periodic)
     direction = _direction(direction)
     needed = periodic.reach(direction)
     if needed == 0:
@@ -454,6 +459,20 @@ def _weight_dtype(periodic: PeriodicHamiltonian, phases: Any) -> Any:
     if np.iscomplexobj(phases):
         return xp.complex64 if is_single else xp.complex128
     return xp.float32 if is_single else xp.float64
+
+
+def _check_periodic(periodic: Any) -> None:
+    """Raise `InputTypeError` unless it is a `PeriodicHamiltonian`; of what one can be made from, the error says how."""
+    if isinstance(periodic, PeriodicHamiltonian):
+        return
+    fix = "pass a PeriodicHamiltonian"
+    if isinstance(periodic, Structure):
+        fix = "pass periodic_hamiltonian(structure, model)"
+    elif hasattr(periodic, "tocsr") and hasattr(periodic, "geometry"):
+        fix = "pass from_sisl(hamiltonian)"
+    elif isinstance(periodic, str | PathLike):
+        fix = "read it first, with read_wannier90(path) or from_sisl(path)"
+    raise InputTypeError(f"periodic is a {type(periodic).__name__}; {fix}.")
 
 
 def _direction(direction: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,10 +13,11 @@ from ..array import rebuild
 from ..data import BlockTridiagonal, Device, Lead, PeriodicHamiltonian
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
+from .electrode_places import PlacedElectrode, check_electrode_places
 from .from_sisl import SislCotangent, SislEntries, from_sisl_vjp, sisl_entries, sisl_hamiltonian, spins_of
 from .partition import Partition, partition
 from .principal_layer import Side, check_whole_device, furthest_hopping, lead_from_periodic_vjp
-from .sparse_device import LeadMatrices, device_from_partition
+from .sparse_device import LeadMatrices, check_hermitian_entries, device_from_partition
 
 AXES = "ABC"
 
@@ -34,7 +35,7 @@ class SislElectrode:
         the device.
     first_atom : int
         The electrode's atoms are part of the device, in the same order, one after another: the index of the first one
-        in the device; a negative one counts from the end.
+        in the device. A negative one counts from the end, as in Python: −n for the last n atoms.
 
     Raises
     ------
@@ -125,7 +126,9 @@ def device_from_sisl(
     InputError
         When an electrode's H is not found in the device: the worst entry, with both values; when the electrode's cell
         is not a principal layer: the hopping that reaches too far; when the electrodes' transverse lattice vectors are
-        not the device's.
+        not the device's; when two electrodes share atoms, or one runs into the device or has atoms behind it.
+    HermiticityError
+        When the device's H or S is not Hermitian: the entry of sisl's matrix.
     ShapeError
         When the electrode's atoms do not fit into the device, or have other orbitals there.
     Others
@@ -213,6 +216,7 @@ class _Attached:
     """An electrode on its rows of the device."""
 
     lead: Lead
+    place: PlacedElectrode
     rows: Array  # of the device
     interface: Array  # those with a stored entry to the next cell
     to_periodic: Callable[[Lead], PeriodicHamiltonian]
@@ -263,6 +267,10 @@ def _assembled(
     hamiltonian: Any, electrodes: Sequence[SislElectrode], momentum: ArrayLike, spin: int | None, tolerance: float
 ) -> _Assembled:
     hamiltonian = sisl_hamiltonian(hamiltonian)
+    if isinstance(electrodes, SislElectrode) or not isinstance(electrodes, Iterable):
+        raise InputTypeError(
+            f"electrodes is a {type(electrodes).__name__}; pass a list of SislElectrode objects, also for a single one."
+        )
     electrodes = tuple(electrodes)
     for k, electrode in enumerate(electrodes):
         if not isinstance(electrode, SislElectrode):
@@ -270,6 +278,9 @@ def _assembled(
     open_axes = sorted({e.axis for e in electrodes})
     own = _own(hamiltonian, spin, _momentum(momentum, open_axes), open_axes)
     matrix, overlap = own.folded(own.entries.hamiltonian), own.folded(own.entries.overlap)
+    check_hermitian_entries(matrix, "the device's H")
+    if overlap is not None:
+        check_hermitian_entries(overlap, "the device's S")
     attached = []
     for k, electrode in enumerate(electrodes):
         found = _attached(hamiltonian, electrode, momentum, spin, open_axes, k)
@@ -279,6 +290,9 @@ def _assembled(
         if overlap is not None:
             _check_same_block(overlap, found.lead.overlap_onsite, found.rows, "S", tolerance, k)
         attached.append(found)
+    check_electrode_places(
+        np.array(hamiltonian.geometry.xyz), _vectors_across(hamiltonian, open_axes), [x.place for x in attached]
+    )
     cut = partition(own.pattern(), [x.interface for x in attached])
     device = device_from_partition(matrix, [x.matrices(own.entries.n) for x in attached], overlap, cut)
     atoms = np.asarray(hamiltonian.geometry.o2a(cut.order // spins_of(hamiltonian)))
@@ -307,21 +321,34 @@ def _momentum(momentum: ArrayLike, open_axes: list[int]) -> Array:
     return k
 
 
-def _electrode_rows(hamiltonian: Any, cell: Any, first_atom: int, k: int) -> Array:
-    """The rows of the device that are the electrode's, in the electrode's order."""
+def _vectors_across(hamiltonian: Any, open_axes: list[int]) -> Array:
+    """The lattice vectors along which the device is repeated, shape (0 to 2, 3)."""
+    lattice = hamiltonian.geometry.lattice
+    axes = [axis for axis in range(3) if axis not in open_axes and lattice.nsc[axis] > 1]
+    return np.array(lattice.cell, dtype=np.float64)[axes]
+
+
+def _electrode_atoms(hamiltonian: Any, cell: Any, first_atom: int, k: int) -> Array:
+    """The atoms of the device that are the electrode's, in the electrode's order."""
     geometry, n_atoms = hamiltonian.geometry, int(cell.geometry.na)
     first = first_atom + geometry.na if first_atom < 0 else first_atom
     if not 0 <= first <= geometry.na - n_atoms:
         raise ShapeError(
             f"electrode {k} has {n_atoms} atoms from atom {first_atom} on, but the device has atoms 0 … "
-            f"{geometry.na - 1}; first_atom is the index of the electrode's first atom in the device."
+            f"{geometry.na - 1}; first_atom is the index of the electrode's first atom in the device, a negative one "
+            "counts from the end."
         )
-    orbitals = np.asarray(geometry.a2o(np.arange(first, first + n_atoms), all=True))
+    return np.arange(first, first + n_atoms)
+
+
+def _electrode_rows(hamiltonian: Any, cell: Any, atoms: Array, k: int) -> Array:
+    """The rows of the device that are the electrode's, in the electrode's order."""
+    orbitals = np.asarray(hamiltonian.geometry.a2o(atoms, all=True))
     n_spins = spins_of(hamiltonian)
     rows = (n_spins * orbitals[:, None] + np.arange(n_spins)).ravel()
     if len(rows) != cell.no * spins_of(cell):
         raise ShapeError(
-            f"electrode {k} has {cell.no * spins_of(cell)} orbitals (spins counted) but its {n_atoms} atoms have "
+            f"electrode {k} has {cell.no * spins_of(cell)} orbitals (spins counted) but its {len(atoms)} atoms have "
             f"{len(rows)} in the device; use the same basis in both, and check first_atom."
         )
     return rows
@@ -331,7 +358,8 @@ def _attached(
     hamiltonian: Any, electrode: SislElectrode, momentum: ArrayLike, spin: int | None, open_axes: list[int], k: int
 ) -> _Attached:
     cell = sisl_hamiltonian(electrode.hamiltonian)
-    rows = _electrode_rows(hamiltonian, cell, electrode.first_atom, k)
+    atoms = _electrode_atoms(hamiltonian, cell, electrode.first_atom, k)
+    rows = _electrode_rows(hamiltonian, cell, atoms, k)
     periodic, to_sisl = from_sisl_vjp(cell, spin=spin)
     _check_periodic(periodic, hamiltonian, cell, electrode.axis, open_axes, k)
     side: Side = "right" if electrode.direction[0] == "+" else "left"
@@ -340,7 +368,9 @@ def _attached(
     )
     entries = sisl_entries(cell, spin)
     outward = entries.offsets[entries.cells, electrode.axis] == (1 if side == "right" else -1)
-    return _Attached(lead, rows, rows[np.unique(entries.rows[outward])], to_periodic, to_sisl)
+    step = np.array(cell.geometry.lattice.cell[electrode.axis], dtype=np.float64) * (1 if side == "right" else -1)
+    place = PlacedElectrode(atoms, step, electrode.direction)
+    return _Attached(lead, place, rows, rows[np.unique(entries.rows[outward])], to_periodic, to_sisl)
 
 
 def _check_periodic(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from ..data import BlockTridiagonal, Device, Lead
-from ..errors import InputError, InputTypeError, ShapeError
+from ..errors import HermiticityError, InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .partition import Partition, partition
 
@@ -76,18 +76,32 @@ def device_from_sparse(
     Raises
     ------
     ShapeError
-        When a coupling has not one row per orbital of the device.
+        When the Hamiltonian is not square, the overlap has another shape, or a coupling has not one row per orbital of
+        the device.
+    HermiticityError
+        When the Hamiltonian or the overlap is not Hermitian: the entry.
     InputError
         As `partition`, and as the data classes.
     """
     hamiltonian = as_sparse(hamiltonian, "hamiltonian")
-    overlap = None if overlap is None else as_sparse(overlap, "overlap")
+    if hamiltonian.shape[0] != hamiltonian.shape[1]:
+        raise ShapeError(f"hamiltonian has shape {tuple(hamiltonian.shape)} but must be square.")
+    if isinstance(leads, LeadMatrices) or not all(isinstance(lead, LeadMatrices) for lead in leads):
+        raise InputTypeError("leads must be a list of LeadMatrices, also for a single lead.")
+    check_hermitian_entries(hamiltonian, "hamiltonian")
+    if overlap is not None:
+        overlap = as_sparse(overlap, "overlap")
+        if overlap.shape != hamiltonian.shape:
+            raise ShapeError(
+                f"overlap has shape {tuple(overlap.shape)} but hamiltonian has {tuple(hamiltonian.shape)}; they are "
+                "matrices of the same orbitals."
+            )
+        check_hermitian_entries(overlap, "overlap")
     for k, lead in enumerate(leads):
         if lead.coupling.shape[0] != hamiltonian.shape[0]:
             raise ShapeError(
                 f"the coupling of lead {k} has shape {tuple(lead.coupling.shape)} but the device has "
-                f"{hamiltonian.shape[0]} "
-                "orbitals; give it one row per orbital of the device."
+                f"{hamiltonian.shape[0]} orbitals; give it one row per orbital of the device."
             )
         if (lead.overlap_onsite is None) != (overlap is None):
             raise InputError(f"lead {k} and the device must both have an overlap matrix or neither.")
@@ -115,6 +129,24 @@ def as_sparse(matrix: Any, name: str) -> sparse.csr_array:
         found = found.copy()
         found.sum_duplicates()
     return found
+
+
+def check_hermitian_entries(matrix: sparse.csr_array, name: str) -> None:
+    """Raise `HermiticityError` with the worst entry, by the caller's own indices, beyond √eps of the largest one."""
+    if not np.all(np.isfinite(matrix.data)):
+        entries = matrix.tocoo()
+        e = int(np.argmin(np.isfinite(entries.data)))
+        raise InputError(f"{name}: entry [{entries.row[e]}, {entries.col[e]}] is {entries.data[e]}; it must be finite.")
+    difference = abs(matrix - matrix.conj().T).tocoo()
+    eps = np.finfo(matrix.dtype).eps if matrix.dtype.kind in "fc" else np.finfo(np.float64).eps
+    scale = float(abs(matrix).max()) if matrix.nnz else 0.0
+    if difference.nnz and float(difference.data.max()) > eps**0.5 * scale:
+        worst = int(difference.data.argmax())
+        a, b = int(difference.row[worst]), int(difference.col[worst])
+        raise HermiticityError(
+            f"{name} is not Hermitian: entry [{a}, {b}] is {matrix[a, b]} but entry [{b}, {a}] is {matrix[b, a]}; they "
+            "must be complex conjugates. Give both, or (H + H†)/2 if they differ by rounding."
+        )
 
 
 def device_from_partition(

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..array import STATIC
+from ..array import STATIC, brief_repr
 from ..errors import FileFormatError, InputError, InputTypeError, ShapeError
+from ..optional import import_optional
 from ..typing import Array, ArrayLike
-from .optional import import_optional
 
 AXES = {"x": 0, "y": 1, "z": 2}
 
@@ -48,6 +48,8 @@ class Structure:
     periodic: tuple[bool, bool, bool] = (False, False, False)
     index: Array = field(default=None, metadata=STATIC)
 
+    __repr__ = brief_repr
+
     def __post_init__(self) -> None:
         symbols = tuple(str(s) for s in self.symbols)
         positions = _real_array(self.positions, "positions", (None, 3))
@@ -58,15 +60,13 @@ class Structure:
         if not symbols:
             raise InputError("the structure has no atoms.")
         cell = _real_array(np.zeros((3, 3)) if self.cell is None else self.cell, "cell", (3, 3))
-        periodic = tuple(bool(p) for p in self.periodic)
-        if len(periodic) != 3:
-            raise ShapeError(
-                f"periodic has {len(periodic)} entries; give one boolean per lattice vector, three in all."
-            )
-        index = np.arange(len(symbols)) if self.index is None else np.asarray(self.index, dtype=np.int64)
+        periodic = _booleans(self.periodic)
+        index = np.arange(len(symbols)) if self.index is None else np.array(self.index, dtype=np.int64)
         if index.shape != (len(symbols),):
             raise ShapeError(f"index has shape {index.shape} but there are {len(symbols)} atoms; one number per atom.")
-        for name, value in (("symbols", symbols), ("positions", positions), ("cell", cell), ("index", index)):
+        object.__setattr__(self, "symbols", symbols)
+        for name, value in (("positions", positions), ("cell", cell), ("index", index)):
+            value.setflags(write=False)
             object.__setattr__(self, name, value)
         object.__setattr__(self, "periodic", periodic)
         _check_cell(cell, np.flatnonzero(periodic))
@@ -82,8 +82,13 @@ class Structure:
         return np.array(self.symbols)
 
     def select(self, atoms: ArrayLike) -> Structure:
-        """The atoms with these indices, in the order given, in the same cell."""
+        """The atoms with these indices (or where a mask is true), in the order given, in the same cell."""
         atoms = np.asarray(atoms)
+        if atoms.dtype.kind not in "iub" or atoms.ndim != 1:
+            raise InputTypeError(f"atoms = {atoms} must be one axis of indices, or a mask.")
+        outside = atoms[(atoms < -self.n_atoms) | (atoms >= self.n_atoms)] if atoms.dtype.kind != "b" else ()
+        if len(outside) or (atoms.dtype.kind == "b" and len(atoms) != self.n_atoms):
+            raise InputError(f"atoms has {list(outside)[:3] or len(atoms)} but there are atoms 0 … {self.n_atoms - 1}.")
         symbols = self.elements[atoms]
         return Structure(tuple(symbols.tolist()), self.positions[atoms], self.cell, self.periodic, self.index[atoms])
 
@@ -95,6 +100,8 @@ class Structure:
         InputError
             When there is no atom of a named element, or no atom is left.
         """
+        if isinstance(elements, str):
+            elements = [elements]
         elements = list(elements)
         for element in elements:
             if element not in self.symbols:
@@ -181,8 +188,31 @@ def axis_index(axis: str) -> int:
     return AXES[axis]
 
 
+def check_structure(structure: Any) -> None:
+    """Raise `InputTypeError`, with the way from what it is, unless it is a `Structure`."""
+    if isinstance(structure, Structure):
+        return
+    way = "Structure.from_ase(atoms)" if hasattr(structure, "get_chemical_symbols") else "a Structure"
+    raise InputTypeError(f"structure is a {type(structure).__name__}; pass {way}.")
+
+
+def _booleans(periodic: Any) -> tuple[bool, ...]:
+    try:
+        given = tuple(periodic)
+    except TypeError:
+        raise InputTypeError(f"periodic = {periodic!r} must be three booleans, one per lattice vector.") from None
+    if len(given) != 3:
+        raise ShapeError(f"periodic has {len(given)} entries; give one boolean per lattice vector, three in all.")
+    for p in given:
+        if not isinstance(p, bool | np.bool_) and not (isinstance(p, int | np.integer) and p in (0, 1)):
+            raise InputTypeError(f"periodic = {periodic!r} must be three booleans, one per lattice vector.")
+    return tuple(bool(p) for p in given)
+
+
 def _real_array(x: Any, name: str, shape: Sequence[int | None]) -> Array:
     try:
+        if np.iscomplexobj(x):
+            raise TypeError("complex numbers")
         array = np.array(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputTypeError(f"{name} cannot be made an array of real numbers ({error}).") from error

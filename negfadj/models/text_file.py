@@ -18,6 +18,8 @@ def text_lines(path: Path) -> list[str]:
     FileFormatError
         When it is not a text file.
     """
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; give the path of a file.")
     if not path.is_file():
         raise InputError(f"file {str(path)!r} does not exist; check the name and the folder it is looked for in.")
     try:

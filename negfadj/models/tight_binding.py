@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, TypeAlias
@@ -175,7 +175,10 @@ class TightBinding:
         for name in ("onsite", "spin_orbit"):
             if not isinstance(getattr(self, name), Mapping):
                 raise InputTypeError(f"{name} is a {type(getattr(self, name)).__name__}; pass a mapping of elements.")
-        object.__setattr__(self, "shells", tuple(self.shells))
+        shells = (self.shells,) if isinstance(self.shells, Shell) else self.shells
+        if not isinstance(shells, Sequence) or not all(isinstance(shell, Shell) for shell in shells):
+            raise InputTypeError(f"shells is a {type(self.shells).__name__}; pass a sequence of Shell.")
+        object.__setattr__(self, "shells", tuple(shells))
         if not self.shells:
             raise InputError(
                 "the model has no shells; give at least one pair of elements with its distance and hopping."

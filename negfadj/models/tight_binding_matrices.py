@@ -20,7 +20,7 @@ from scipy import sparse
 
 from ..array import rebuild, tree_map
 from ..data import PeriodicHamiltonian
-from ..errors import InputTypeError, ShapeError
+from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
 from .coupled_pairs import coupled_pairs
 from .neighbours import NeighbourPairs
@@ -120,7 +120,8 @@ def tight_binding_matrices_vjp(
     Kept for the pullback: the pairs, 100 bytes each; their matrix elements are computed again.
     """
     bonds = _Bonds.of(structure, model)
-    phase = np.exp(2j * np.pi * (bonds.pairs.cells @ np.asarray(momentum, dtype=np.float64))) if any(momentum) else None
+    k = check_momentum(momentum, structure)
+    phase = np.exp(2j * np.pi * (bonds.pairs.cells @ k)) if np.any(k) else None
 
     def matrix(which: str, onsite: Array) -> sparse.csr_array:
         rows, columns, values = [np.arange(len(onsite))], [np.arange(len(onsite))], [onsite]
@@ -186,8 +187,15 @@ def periodic_hamiltonian(structure: Structure, model: TightBinding) -> PeriodicH
 def periodic_hamiltonian_vjp(
     structure: Structure, model: TightBinding
 ) -> tuple[PeriodicHamiltonian, Callable[[PeriodicHamiltonian], TightBindingCotangent]]:
-    """`periodic_hamiltonian` and its pullback from a `PeriodicHamiltonian` of cotangents, as for the matrices."""
+    """`periodic_hamiltonian` and its pullback from a `PeriodicHamiltonian` of cotangents, as of the matrices."""
+    if isinstance(structure, Structure) and not any(structure.periodic):
+        raise InputError("the structure is not periodic in any direction; give it a cell and `periodic`.")
     bonds = _Bonds.of(structure, model)
+    if not len(bonds.shell):
+        raise InputError(
+            f"the model couples no two atoms of the crystal: it reaches to {model.cutoff:g} Å; check that positions "
+            f"and cell are in Å (the lattice vectors are {structure.cell.tolist()})."
+        )
     cells, cell_of = np.unique(
         np.concatenate((np.zeros((1, 3), np.int64), bonds.pairs.cells)), axis=0, return_inverse=True
     )
@@ -458,6 +466,25 @@ class _Cotangent:
 
     def _sum(self, name: tuple[Any, ...], primal: Any) -> Any:
         return self.sums.get(name, tree_map(lambda x: 0.0 * x, primal))
+
+
+def check_momentum(momentum: Any, structure: Structure) -> Array:
+    """k as an array of three numbers, zero where the structure does not repeat."""
+    try:
+        k = np.asarray(momentum, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"momentum = {momentum!r} must be three real numbers ({error}).") from error
+    if k.shape != (3,):
+        raise ShapeError(f"momentum has shape {k.shape} but must be three numbers, in reciprocal lattice vectors.")
+    if not np.all(np.isfinite(k)):
+        raise InputError(f"momentum = {k.tolist()} must be finite.")
+    for i in np.flatnonzero(k):
+        if not structure.periodic[i]:
+            raise InputError(
+                f"momentum = {k.tolist()} has a component along lattice vector {i}, along which the structure does not "
+                "repeat (or which a lead takes the place of); set `periodic`, or that component to 0."
+            )
+    return k
 
 
 def _scale(shell: Shell, which: str, key: str, distance: Array) -> tuple[Array, Array, Any, Any]:

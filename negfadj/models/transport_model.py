@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import csgraph
+from scipy.spatial import KDTree
 
-from ..array import rebuild
+from ..array import brief_repr, rebuild
 from ..data import Device
-from ..errors import InputError, ShapeError
+from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array, ArrayLike
-from .coupled_pairs import coupled_pairs
+from .coupled_pairs import check_elements, coupled_pairs
 from .device_entries import DeviceEntries
 from .leads import LeadCell, Side, recognise_lead
 from .neighbours import NeighbourPairs
@@ -53,6 +55,8 @@ class TransportModel:
     partition: Partition
     leads: tuple[LeadCell, ...]
     cells_per_layer: tuple[int, ...]
+
+    __repr__ = brief_repr
 
     def to_atoms(self, values: ArrayLike) -> Array:
         """Sum a quantity per device orbital, shape (…, n_orbitals), over the orbitals of every atom: (…, n_atoms)."""
@@ -175,10 +179,9 @@ def transport_model_vjp(
 
     and from there as `tight_binding_matrices_vjp`. Kept for the pullback: H and S, sparse.
     """
-    chosen: tuple[tuple[str, Side], ...] = ((axis, "left"), (axis, "right")) if ends is None else tuple(ends)
-    periods = (None,) * len(chosen) if period is None else tuple(period)
-    if len(periods) != len(chosen) or not chosen:
-        raise InputError(f"{len(chosen)} ends and {len(periods)} periods; give one period, or None, for every lead.")
+    check_elements(structure, model)
+    chosen = _ends(axis, ends)
+    periods = _periods(period, len(chosen))
     opened = _open_along(structure, [axis_index(name) for name, _ in chosen])
     leads = tuple(
         recognise_lead(opened, side, axis=name, period=length, tolerance=tolerance)
@@ -190,7 +193,7 @@ def transport_model_vjp(
     _check_layers(pairs, shell, model, extended, spans)
     index = orbital_index(extended, model)
     rows = [_rows(index, span) for span in spans]
-    cut = _partition(pairs, index, opened.n_atoms, spans)
+    cut = _partition(pairs, index, opened, spans)
 
     (bare, overlap), matrices_pullback = tight_binding_matrices_vjp(extended, model, momentum=momentum)
     own = rows[0]
@@ -245,11 +248,34 @@ def transport_model_vjp(
 def in_leads(model: TransportModel) -> Array:
     """True for the atoms of the first and the last principal layer of the structure, shape (n_atoms,)."""
     inside = np.zeros(model.structure.n_atoms, dtype=bool)
+    tree = KDTree(model.structure.positions)
     for lead, n in zip(model.leads, model.cells_per_layer):
-        along = model.structure.positions[:, lead.axis]
-        depth = along - along.min() if lead.side == "left" else along.max() - along
-        inside |= depth < n * lead.period - 1e-6
+        for j in range(n):
+            moved = model.structure.positions[lead.atoms].copy()
+            moved[:, lead.axis] -= lead.outward * j * lead.period
+            inside[tree.query(moved)[1]] = True
     return inside
+
+
+def _ends(axis: str, ends: Any) -> tuple[tuple[str, Side], ...]:
+    """The ends that have leads, each once."""
+    if ends is None:
+        return ((axis, "left"), (axis, "right"))
+    try:
+        found = tuple((str(name), side) for name, side in ends)
+    except (TypeError, ValueError):
+        raise InputTypeError(f'ends = {ends!r} must be pairs as (("x", "left"), ("x", "right")).') from None
+    if not found or len(set(found)) < len(found):
+        raise InputError(f"ends = {ends!r} must name at least one end, and none of them twice.")
+    return found
+
+
+def _periods(period: Any, n_leads: int) -> tuple[float | None, ...]:
+    if period is None:
+        return (None,) * n_leads
+    if isinstance(period, str) or not isinstance(period, Sequence | np.ndarray) or len(period) != n_leads:
+        raise InputError(f"period = {period!r} must be one length [Å], or None, for each of the {n_leads} leads.")
+    return tuple(None if p is None else float(p) for p in period)
 
 
 def _open_along(structure: Structure, directions: Sequence[int]) -> Structure:
@@ -363,8 +389,9 @@ def _rows(index: OrbitalIndex, atoms: slice) -> slice:
     return slice(int(ends[atoms.start]) * index.spins, int(ends[atoms.stop]) * index.spins)
 
 
-def _partition(pairs: NeighbourPairs, index: OrbitalIndex, n_atoms: int, spans: Sequence[slice]) -> Partition:
+def _partition(pairs: NeighbourPairs, index: OrbitalIndex, structure: Structure, spans: Sequence[slice]) -> Partition:
     """The device cut into blocks, the orbitals of an atom together."""
+    n_atoms = structure.n_atoms
     inside = (pairs.first < n_atoms) & (pairs.second < n_atoms)
     entries = (np.ones(np.count_nonzero(inside)), (pairs.first[inside], pairs.second[inside]))
     interfaces = []
@@ -372,13 +399,36 @@ def _partition(pairs: NeighbourPairs, index: OrbitalIndex, n_atoms: int, spans: 
         touching = (pairs.first < n_atoms) & (pairs.second >= near.start) & (pairs.second < near.stop)
         interfaces.append(np.unique(pairs.first[touching]))
     rows = np.bincount(index.atom_of_row)[:n_atoms]
-    return partition(sparse.coo_array(entries, shape=(n_atoms, n_atoms)), interfaces, rows)
+    graph = sparse.coo_array(entries, shape=(n_atoms, n_atoms))
+    _check_connected(graph, structure, interfaces[0])
+    return partition(graph, interfaces, rows)
+
+
+def _check_connected(graph: sparse.coo_array, structure: Structure, interface: Array) -> None:
+    n_parts, part = csgraph.connected_components(graph, directed=False)
+    apart = np.flatnonzero(part != part[interface[0]])
+    if n_parts > 1:
+        a = int(apart[0])
+        others = np.flatnonzero(part != part[a])
+        distance, nearest = KDTree(structure.positions[others]).query(structure.positions[a])
+        b = int(others[nearest])
+        raise InputError(
+            f"{len(apart)} atoms have no connection to lead 0 through the model's hoppings; the first is atom "
+            f"{structure.index[a]} ({structure.symbols[a]}), whose nearest atom of another part is "
+            f"{structure.index[b]} ({structure.symbols[b]}), {distance:.4f} Å away. Leave them out "
+            "(structure.select), or correct the positions."
+        )
 
 
 def _energies(energies: ArrayLike | None, name: str, n: int, of: str = "atom") -> Array | None:
     if energies is None:
         return None
-    energies = np.asarray(energies, dtype=np.float64)
+    try:
+        if np.iscomplexobj(energies):
+            raise TypeError("complex numbers")
+        energies = np.asarray(energies, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{name} cannot be made an array of real energies [eV] ({error}).") from error
     if energies.shape != (n,):
         raise ShapeError(f"{name} has shape {energies.shape} but must be ({n},), one energy [eV] per {of}.")
     if not np.all(np.isfinite(energies)):

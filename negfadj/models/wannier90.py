@@ -94,7 +94,7 @@ def read_lattice(win: str | PathLike[str]) -> Array:
     InputError
         When there is no such file.
     FileFormatError
-        When the block is missing or not three vectors.
+        When the block is missing or not three vectors that span a cell.
     """
     path = Path(win)
     lines = [line.split("!")[0].split("#")[0].split() for line in text_lines(path)]
@@ -114,6 +114,11 @@ def read_lattice(win: str | PathLike[str]) -> Array:
     if lattice.shape != (3, 3):
         raise FileFormatError(
             f"{str(path)!r}: unit_cell_cart has {len(rows)} vectors; it needs three of three numbers."
+        )
+    lengths = np.linalg.norm(lattice, axis=1)
+    if not np.all(np.isfinite(lattice)) or abs(np.linalg.det(lattice)) <= 1e-9 * np.prod(lengths):
+        raise FileFormatError(
+            f"{str(path)!r}: the vectors {lattice.tolist()} of unit_cell_cart lie in a plane; they must span a cell."
         )
     return unit * lattice
 

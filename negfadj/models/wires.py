@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..typing import Array
 from .neighbours import neighbour_pairs
 from .structure import Structure
@@ -141,7 +141,7 @@ def _check(
     n_cells: int,
     shape: str,
 ) -> None:
-    if isinstance(symbols, str) or len(symbols) != 2:
+    if isinstance(symbols, str) or not hasattr(symbols, "__len__") or len(symbols) != 2:
         raise InputError(f'symbols={symbols!r} must be two chemical symbols: ("Si", "Si"), ("As", "Ga").')
     if not (np.isfinite(lattice_constant) and lattice_constant > 0):
         raise InputError(f"lattice_constant={lattice_constant!r} must be a positive length [Å].")
@@ -149,6 +149,10 @@ def _check(
         raise InputError(f"direction={direction!r} is not known; known are {', '.join(FRAMES)}.")
     if shape not in ("rectangle", "ellipse"):
         raise InputError(f'shape={shape!r} is not known; use "rectangle" or "ellipse".')
+    if not hasattr(cross_section, "__len__"):
+        raise InputTypeError(
+            f"cross_section={cross_section!r} must be two numbers of cells, along y and z: (2, 2) for a square wire."
+        )
     if len(cross_section) != 2:
         raise InputError(f"cross_section={cross_section!r} must be two numbers of cells, along y and z.")
     for name, count in (("cross_section", cross_section[0]), ("cross_section", cross_section[1]), ("n_cells", n_cells)):

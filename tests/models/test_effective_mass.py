@@ -267,6 +267,11 @@ def test_positions_follow_the_order_of_the_orbitals() -> None:
         ((np.zeros(2), np.ones(2)), {"spacing": (1.0, 2.0)}, ShapeError, r"spacing has shape \(2,\)"),
         ((np.zeros((2, 2)), np.ones((2, 2))), {"momentum": 0.1}, InputError, "along y.* between hard walls"),
         ((np.zeros((2, 2)), np.ones((2, 2))), {"periodic": (True, True)}, ShapeError, "periodic has 2 entries"),
+        ((np.zeros((2, 2)), np.ones((2, 2))), {"periodic": "y"}, InputTypeError, "periodic='y' must be a bool"),
+        ((np.zeros((2, 2)), np.ones((2, 2))), {"momentum": 1j}, InputTypeError, "momentum=1j must be a float"),
+        ((np.zeros(3), np.ones(3)), {"periodic": True}, InputError, "periodic=True but the device is one-dimensional"),
+        ((np.zeros(3), np.ones(3)), {"momentum": 0.1}, InputError, "momentum=0.1 but the device is one-dimensional"),
+        ((np.zeros(3), np.ones(3)), {"momentum": (0.1,)}, ShapeError, "there are 0 directions across x"),
     ],
 )
 def test_bad_input_is_refused(

@@ -341,6 +341,61 @@ def test_unknown_direction_is_refused(direction: str) -> None:
         SislElectrode(None, direction, 0)
 
 
+@pytest.mark.parametrize(
+    "placed, words",
+    [
+        ([("+A", 0), ("-A", -8)], r'electrode 0 with direction "\+A" runs into the device.* use "-A"'),
+        ([("-A", 0), ("-A", -8)], r"electrode 1 .* runs into the device: 1 period\(s\) on, its atom 32"),
+        ([("-A", 0), ("+A", 16)], r"electrode 1 .* runs into the device"),
+        ([("-A", 8), ("+A", -8)], r"electrode 0 .* runs into the device"),
+        ([("-A", 0), ("+A", 4)], r"electrodes 0 and 1 share atom 4"),
+    ],
+)
+def test_electrode_that_does_not_leave_the_device_is_refused(placed: list, words: str) -> None:
+    electrode = systems.ribbon("zigzag", 4)
+    # with a tolerance, that the H of half a cell further is another one does not hide it
+    with pytest.raises(InputError, match=words):
+        device_from_sisl(electrode.tile(5, 0), [SislElectrode(electrode, *x) for x in placed], tolerance=10.0)
+
+
+def test_electrodes_of_a_periodic_sheet_are_refused_when_they_run_inwards() -> None:
+    electrode = systems.sheet()
+    with pytest.raises(InputError, match=r"electrode 1 .* runs into the device"):
+        device_from_sisl(electrode.tile(4, 0), [SislElectrode(electrode, "-A", 0), SislElectrode(electrode, "-A", -2)])
+
+
+def test_negative_first_atom_counts_from_the_end() -> None:
+    electrode = systems.ribbon("zigzag", 4)
+    device = systems.disordered(electrode, 4)
+    values = [
+        na.transmission(
+            device_from_sisl(device, [SislElectrode(electrode, "-A", 0), SislElectrode(electrode, "+A", last)]).device,
+            ENERGIES,
+        )
+        for last in (-8, 24)
+    ]
+    np.testing.assert_array_equal(*values)
+    with pytest.raises(ShapeError, match=r"from atom -40 on, .* a negative one counts from the end"):
+        device_from_sisl(device, [SislElectrode(electrode, "-A", -40)])
+
+
+def test_one_electrode_outside_a_list_is_refused() -> None:
+    electrode = systems.sheet()
+    with pytest.raises(InputTypeError, match="electrodes is a SislElectrode; pass a list"):
+        device_from_sisl(electrode.tile(3, 0), SislElectrode(electrode, "-A", 0))
+
+
+def test_device_without_its_lower_half_is_refused_with_sisls_entry() -> None:
+    electrode = systems.ribbon("zigzag", 4)
+    device = electrode.tile(4, 0)
+    row = 10
+    column = next(b for b in range(8, 24) if b != row and device[row, b] != 0)
+    device[row, column] = -1.0
+    places = rf"\[({row}, {column}|{column}, {row})\]"
+    with pytest.raises(HermiticityError, match=f"the device's H is not Hermitian: entry {places} is"):
+        device_from_sisl(device, [SislElectrode(electrode, "-A", 0), SislElectrode(electrode, "+A", -8)])
+
+
 def test_momentum_along_an_electrode_is_refused() -> None:
     electrode = systems.sheet()
     with pytest.raises(InputError, match="along A"):

@@ -284,6 +284,13 @@ def test_cotangent_of_a_lattice_is_that_of_its_hermitian_matrix() -> None:
         (lambda: linear_chain("ab", 1.0), InputTypeError, "onsite must be an array of real energies"),
         (lambda: square_lattice(np.zeros(3), 1.0), ShapeError, r"shape \(3,\) but must be \(n, n\)"),
         (lambda: square_lattice(np.zeros((2, 2)), 1.0, sides=("up",)), InputError, "sides names 'up'"),  # type: ignore
+        (
+            lambda: square_lattice(np.zeros((2, 2)), 1.0, sides=("left", "right", "left")),
+            InputError,
+            "names 'left' twice",
+        ),
+        (lambda: square_lattice(np.zeros((2, 2)), 1.0, sides="left"), InputTypeError, "pass a sequence of sides"),  # type: ignore
+        (lambda: Lattice(np.zeros((1, 2)), np.eye(1), (3,)), InputTypeError, r"leads\[0\] is a int"),  # type: ignore
         (lambda: ssh_chain(2, 1.0, 2.0, onsite=np.zeros(3)), ShapeError, r"shape \(3,\) but must be \(4\)"),
         (lambda: honeycomb_ribbon("chair", 3, 2, 1.0), InputError, 'edge=\'chair\' must be "armchair"'),  # type: ignore
         (lambda: honeycomb_ribbon("zigzag", 0, 2, 1.0), InputError, "width=0 must be a positive whole number"),

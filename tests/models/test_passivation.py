@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from negfadj import transmission
-from negfadj.errors import InputError
+from negfadj.errors import InputError, InputTypeError
 from negfadj.models import (
     Structure,
     neighbour_pairs,
@@ -195,3 +195,8 @@ def test_bonds_in_a_line_are_refused() -> None:
     chain = Structure(("Si",), np.zeros((1, 3)), np.diag([2.35, 0, 0]), (True, False, False))
     with pytest.raises(InputError, match="lie in a line"):
         with_hydrogen(chain)
+
+
+def test_bond_length_without_its_element_is_refused_with_an_example() -> None:
+    with pytest.raises(InputTypeError, match=r'bond_length=1.48 must be a mapping .*: \{"Si": 1.48\}'):
+        passivate(wire(periodic=True), bond_length=1.48, cutoff=CUTOFF)  # type: ignore[arg-type]

@@ -454,6 +454,113 @@ def test_lead_whose_phases_change_along_it_is_refused() -> None:
         vector_potential_phases(device, symmetric_gauge(3.0), positions=positions)
 
 
+def turned_lead(positions: OrbitalPositions, k: int, **changes: Any) -> OrbitalPositions:
+    cells, periods = list(positions.lead_cells), list(positions.lead_periods)
+    cells[k], periods[k] = changes.get("cell", cells[k]), changes.get("period", periods[k])
+    return OrbitalPositions(positions.device, tuple(cells), tuple(periods))
+
+
+LATTICES = {
+    "square": lambda: square_lattice(np.zeros((4, 3)), -1.0, spacing=SPACING, sides=FOUR),
+    "armchair": lambda: honeycomb_ribbon("armchair", 5, 3, -2.7),
+    "zigzag, next-nearest": lambda: honeycomb_ribbon("zigzag", 4, 3, -2.7, next_nearest=0.3, haldane_phase=0.4),
+}
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_period_that_points_into_the_device_is_refused(name: str) -> None:
+    lattice = LATTICES[name]()
+    device, positions, _ = lattice_device(lattice)
+    for k, (lead, period) in enumerate(zip(lattice.leads, positions.lead_periods)):
+        wrong = turned_lead(positions, k, period=-period)
+        with pytest.raises(InputError, match=f"lead {k} has the period .* but lies the other way"):
+            device_in_field(device, 1.0, positions=wrong)
+        with pytest.raises(InputError, match=f"lead {k} has the period"):
+            vector_potential_phases(device, lambda r: 0 * r, positions=wrong)
+        leads = [rebuild(x, period=-period) if x is lead else x for x in lattice.leads]
+        with pytest.raises(InputError, match=f"lead {k} has the period"):
+            lattice_device(rebuild(lattice, leads=tuple(leads)))
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_lead_that_lies_inside_the_device_is_refused(name: str) -> None:
+    device, positions, _ = lattice_device(LATTICES[name]())
+    for k, (cell, period) in enumerate(zip(positions.lead_cells, positions.lead_periods)):
+        forgotten = turned_lead(positions, k, cell=cell - period)
+        inside = turned_lead(positions, k, cell=cell - 2 * period, period=-period)
+        for wrong in (forgotten, inside):
+            with pytest.raises(InputError, match=f"cell 0 of lead {k} lies on orbitals of the device"):
+                device_in_field(device, 1.0, positions=wrong)
+        beyond = turned_lead(positions, k, cell=cell - 20.5 * period)  # on the other side, on no orbital
+        with pytest.raises(InputError, match=f"lead {k} has the period .* but lies the other way"):
+            device_in_field(device, 1.0, positions=beyond)
+
+
+def test_lead_coupled_from_its_side_is_accepted() -> None:
+    """A chain that begins beside an orbital and runs off at a right angle to the bond is as good as any."""
+    device, positions = dot()
+    above = positions.device[:1] + np.array([0.0, 0.0, 30.0])
+    t = np.full((1, 1), -1.0)
+    side = na.Lead(np.zeros((1, 1)), t, np.array([[-0.5], [0.0], [0.0]]), block=0)
+    probed = na.Device(device.hamiltonian, (*device.leads, side))
+    periods = (*positions.lead_periods, np.array([0.0, SPACING, 0.0]))
+    here = OrbitalPositions(positions.device, (*positions.lead_cells, above), periods)
+    assert device_in_field(probed, 1.0, positions=here).n_leads == 3
+
+
+@pytest.mark.parametrize("spacing", [2.0, (2.0, 3.0), (9.0, 1.0)])
+def test_effective_mass_device_periodic_along_y_is_refused_in_a_field(spacing: Any) -> None:
+    v = 0.2 * np.random.default_rng(1).random((3, 7))
+    positions = effective_mass_positions(v.shape, spacing=spacing)
+    keywords = {"spacing": spacing, "periodic": True}
+    rolled = [effective_mass_device(np.roll(v, n, axis=1), np.full(v.shape, 0.2), **keywords) for n in (0, 3)]
+    np.testing.assert_allclose(na.transmission(rolled[0], 1.0), na.transmission(rolled[1], 1.0))
+    for device in rolled:
+        with pytest.raises(InputError, match=r"goes around a period, .* Use a hard wall along y"):
+            device_in_field(device, 50.0, positions=positions)
+
+
+def test_effective_mass_device_may_be_periodic_along_the_field() -> None:
+    v = 3.0 * np.random.default_rng(1).random((3, 2, 5))
+    keywords = {"spacing": (2.0, 3.0, 2.5), "periodic": (False, True), "momentum": (0.0, 0.2)}
+    positions = effective_mass_positions(v.shape, spacing=keywords["spacing"], periodic=keywords["periodic"])
+    found, energies = [], [5.0, 7.0]
+    for n in (0, 3):
+        device = effective_mass_device(np.roll(v, n, axis=2), np.full(v.shape, 0.2), **keywords)
+        found.append(na.transmission(device_in_field(device, 3000.0, positions=positions), energies))
+        with pytest.raises(InputError, match="apart along z"):
+            vector_potential_phases(device, lambda r: 0 * r, positions=positions)
+    np.testing.assert_allclose(*found, rtol=1e-9)
+    assert np.abs(found[0] - na.transmission(device, energies)).max() > 0.01
+
+
+def test_periodic_positions_are_refused_where_the_field_has_no_phase() -> None:
+    with pytest.raises(InputError, match=r"periodic=True: a field along z has no phases .* around y"):
+        effective_mass_positions((3, 2), spacing=2.0, periodic=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d, p: device_in_field(d, 1.0, positions=p.device), "positions is a ndarray; pass OrbitalPositions"),
+        (lambda d, p: device_in_field(dot_lattice(), 1.0, positions=p), r"pass lattice_device\(lattice\).device"),
+        (lambda d, p: device_in_field(lattice_device(dot_lattice()), 1.0, positions=p), "pass its `.device`"),
+        (lambda d, p: device_in_field_vjp(3, 1.0, positions=p), "device is a int; pass a Device"),
+        (lambda d, p: vector_potential_phases(d, lambda r: 0 * r, positions=p.device), "positions is a ndarray"),
+        (lambda d, p: device_with_phases(d, 0.3), "phases is a float; pass PeierlsPhases"),
+        (lambda d, p: transport_positions(d), "model is a Device; pass what transport_model returned"),
+        (lambda d, p: lattice_device(d), "lattice is a Device; pass a Lattice"),
+    ],
+)
+def test_argument_of_another_class_is_refused(make: Callable[..., Any], message: str) -> None:
+    with pytest.raises(InputTypeError, match=message):
+        make(*dot())
+
+
+def dot_lattice() -> Any:
+    return square_lattice(np.zeros((4, 3)), -1.0, spacing=SPACING)
+
+
 def test_bad_input_is_refused() -> None:
     device, positions = dot()
     with pytest.raises(ShapeError, match=r"positions are of 12 orbitals .* the device has 9 orbitals"):

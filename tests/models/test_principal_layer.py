@@ -9,6 +9,7 @@ from backends import STRICT, host
 import negfadj as na
 from negfadj.data import PeriodicHamiltonian
 from negfadj.errors import InputError, InputTypeError, ShapeError
+from negfadj.models import Structure
 from negfadj.models.principal_layer import (
     device_from_periodic,
     device_from_periodic_vjp,
@@ -318,3 +319,27 @@ def test_lead_refuses(changes: dict, error: type, words: str) -> None:
 def test_device_refuses(changes: dict, error: type, words: str) -> None:
     with pytest.raises(error, match=words):
         device_from_periodic(crystal(2), **({"direction": 0, "n_layers": 2} | changes))
+
+
+class FromSisl:
+    """What a sisl Hamiltonian looks like from outside."""
+
+    geometry = None
+
+    def tocsr(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (FromSisl(), r"pass from_sisl\(hamiltonian\)"),
+        (Structure(("C",), [[0, 0, 0]], np.diag([1.42, 0, 0]), (True, False, False)), r"periodic_hamiltonian\(str"),
+        ("seedname_hr.dat", r"read it first, with read_wannier90\(path\)"),
+        (np.eye(2), "periodic is a ndarray; pass a PeriodicHamiltonian"),
+    ],
+)
+def test_something_else_than_a_crystal_is_refused_with_what_makes_one(given: object, words: str) -> None:
+    with pytest.raises(InputTypeError, match=words):
+        device_from_periodic(given, direction=0, n_layers=2)
+    with pytest.raises(InputTypeError, match=words):
+        lead_from_periodic(given, direction=0, side="left")

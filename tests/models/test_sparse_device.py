@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import negfadj as na
-from negfadj.errors import InputError, ShapeError
+from negfadj.errors import HermiticityError, InputError, InputTypeError, ShapeError
 from negfadj.models import LeadMatrices, device_from_sparse
 
 ENERGIES = np.array([-0.7, 0.2, 1.1])
@@ -136,3 +136,46 @@ def test_overlap_of_the_leads_alone_is_refused() -> None:
     del m["s"]
     with pytest.raises(InputError, match="both have an overlap matrix or neither"):
         device_of(m)
+
+
+@pytest.mark.parametrize("name", ["h", "s"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_matrix_that_is_not_hermitian_is_refused_with_the_callers_entry(kind: Callable, name: str) -> None:
+    m = matrices(has_overlap=True)
+    a, b = next((int(i), int(j)) for i, j in zip(*np.nonzero(m[name])) if i < j)
+    m[name][a, b] += 0.3
+    word = {"h": "hamiltonian", "s": "overlap"}[name]
+    with pytest.raises(HermiticityError, match=rf"{word} is not Hermitian: entry \[({a}, {b}|{b}, {a})\]") as caught:
+        device_of(m, kind)
+    assert "hermitian=" not in str(caught.value)
+
+
+def test_number_that_is_not_finite_is_refused_with_the_callers_entry() -> None:
+    m = matrices()
+    m["h"][7, 7] = np.nan
+    with pytest.raises(InputError, match=r"hamiltonian: entry \[7, 7\] is"):
+        device_of(m)
+
+
+def test_hamiltonian_that_is_not_square_is_refused() -> None:
+    m = matrices()
+    with pytest.raises(ShapeError, match=r"hamiltonian has shape \(12, 11\) but must be square"):
+        device_of(m | {"h": m["h"][:, :-1]})
+
+
+def test_overlap_of_another_shape_is_refused_with_the_shape() -> None:
+    m = matrices(has_overlap=True)
+    with pytest.raises(ShapeError, match=r"overlap has shape \(11, 11\) but hamiltonian has \(12, 12\)"):
+        device_of(m | {"s": m["s"][1:, 1:]})
+
+
+def test_overlap_of_another_shape_is_told_before_that_of_the_leads() -> None:
+    m = matrices()
+    with pytest.raises(ShapeError, match=r"overlap has shape \(2, 2\)"):
+        device_of(m | {"s": np.eye(2)})
+
+
+def test_lead_outside_a_list_is_refused() -> None:
+    lead = LeadMatrices(np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
+    with pytest.raises(InputTypeError, match="leads must be a list of LeadMatrices"):
+        device_from_sparse(np.zeros((1, 1)), lead)

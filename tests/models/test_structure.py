@@ -9,7 +9,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from negfadj.errors import FileFormatError, InputError, ShapeError
+from negfadj.errors import FileFormatError, InputError, InputTypeError, ShapeError
 from negfadj.models import Structure, read_structure
 
 
@@ -71,3 +71,25 @@ def test_structure_goes_to_ase_and_back_unchanged() -> None:
     assert (again.symbols, again.periodic) == (structure.symbols, structure.periodic)
     np.testing.assert_array_equal(again.positions, structure.positions)
     np.testing.assert_array_equal(again.cell, structure.cell)
+
+
+def test_structure_refuses_what_it_would_have_guessed() -> None:
+    with pytest.raises(InputTypeError, match="complex numbers"):
+        Structure(("C",), [[1j, 0, 0]])
+    with pytest.raises(InputTypeError, match="three booleans"):
+        Structure(("C",), [[0, 0, 0]], periodic=("T", "F", "F"))  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match="three booleans"):
+        Structure(("C",), [[0, 0, 0]], periodic=True)  # type: ignore[arg-type]
+
+
+def test_select_refuses_atoms_that_are_not_there() -> None:
+    structure = Structure(("C", "O"), [[0, 0, 0], [1, 0, 0]])
+    with pytest.raises(InputError, match="there are atoms 0 … 1"):
+        structure.select([7])
+    with pytest.raises(InputTypeError, match="indices, or a mask"):
+        structure.select([0.5])
+
+
+def test_positions_of_a_structure_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        Structure(("C",), [[0, 0, 0]]).positions[0, 0] = 1.0

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import ase
+import ase.build
 import numpy as np
 import pytest
 from ribbons import BOND, armchair_ribbon, chain, zigzag_ribbon
 
 import negfadj
-from negfadj.errors import InputError, ShapeError
+import negfadj as na
+from negfadj.errors import InputError, InputTypeError, ShapeError
 from negfadj.models import (
     LeadMatrices,
     Shell,
@@ -267,3 +271,55 @@ def test_a_coupling_with_too_few_rows_is_refused() -> None:
     hamiltonian = tight_binding_matrices(chain(4, BOND), NEAREST)[0]
     with pytest.raises(ShapeError, match=r"the coupling of lead 0 has shape \(3, 1\)"):
         device_from_sparse(hamiltonian, [LeadMatrices(np.zeros((1, 1)), np.ones((1, 1)), np.ones((3, 1)))])
+
+
+@pytest.mark.parametrize(("n", "m", "channels"), [(5, 5, 2), (6, 6, 2), (7, 0, 0)])
+def test_tubes_as_ase_makes_them_have_leads(n: int, m: int, channels: int) -> None:
+    # the cells of an armchair tube overlap along the axis: its ends are not flat
+    tube = Structure.from_ase(ase.build.nanotube(n, m, length=6, bond=BOND))
+    made = transport_model(tube, NEAREST, axis="z")
+    np.testing.assert_allclose(na.transmission(made.device, 0.3), channels, atol=1e-9)
+    assert in_leads(made).sum() == sum(n * len(lead.atoms) for n, lead in zip(made.cells_per_layer, made.leads))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ends": (("x", "left"), ("x", "left"))}, "none of them twice"),
+        ({"ends": ("x", "y")}, "must be pairs"),
+        ({"period": 4.26}, "one length .* for each of the 2 leads"),
+        ({"momentum": 0.3}, "must be three numbers"),
+        ({"momentum": (0.0, 0.3, 0.0)}, "along which the structure does not repeat"),
+        ({"momentum": (0.0, np.nan, 0.0)}, "must be finite"),
+        ({"onsite_energy": [1j] * 24}, "real energies"),
+    ],
+)
+def test_options_without_meaning_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        transport_model(armchair_ribbon(4, 3), NEAREST, **options)
+
+
+def test_what_is_no_structure_or_model_is_refused_with_the_way() -> None:
+    with pytest.raises(InputTypeError, match=r"pass Structure.from_ase\(atoms\)"):
+        transport_model(ase.Atoms("C"), NEAREST)  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match=r"pass parameter_set\('graphene'\)"):
+        transport_model(armchair_ribbon(4, 3), "graphene")  # type: ignore[arg-type]
+
+
+def test_atoms_without_connection_are_named_as_atoms() -> None:
+    two_orbitals = TightBinding(
+        {"C": {"s": 0.0, "p": 1.0}},
+        (Shell(("C", "C"), 1.0, 0.1, {"ss_sigma": -1, "sp_sigma": 1, "pp_sigma": 2, "pp_pi": -1}),),
+    )
+    cut = Structure(("C",) * 8, [[x, 0, 0] for x in (0, 1, 2, 3, 5, 6, 7, 8)])
+    with pytest.raises(
+        InputError, match=r"4 atoms have no connection .* atom 4 \(C\), whose nearest .* 3 \(C\), 2.0000"
+    ):
+        transport_model(cut, two_orbitals)
+
+
+def test_positions_in_another_unit_are_refused() -> None:
+    small = armchair_ribbon(4, 3)
+    in_bohr = Structure(small.symbols, small.positions / 0.529)
+    with pytest.raises(InputError, match="have no neighbour within the model's shells"):
+        transport_model(in_bohr, NEAREST)

@@ -368,6 +368,8 @@ def test_negative_cutoff_is_refused() -> None:
         (WIN.replace("Begin", "x"), "no block"),
         (WIN.replace(" 6.0 0.0 0.0\n", ""), "2 vectors"),
         (WIN.replace("6.0", "six"), "something else than numbers"),
+        (WIN.replace(" 0.5 0.0 8.0", " 6.0 7.0 0.0"), "lie in a plane"),
+        (WIN.replace(" 0.5 0.0 8.0", " 0.0 0.0 0.0"), "lie in a plane"),
     ],
 )
 def test_broken_lattice_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from negfadj.errors import InputError
+from negfadj.errors import InputError, InputTypeError
 from negfadj.models import neighbour_pairs, recognise_lead
 from negfadj.models.wires import zincblende_wire
 
@@ -102,3 +102,8 @@ def test_wire_refuses_numbers_that_make_no_wire(changes: dict, message: str) -> 
     given = {"symbols": ("Si", "Si"), "lattice_constant": A, "cross_section": (2, 2)} | changes
     with pytest.raises(InputError, match=message):
         zincblende_wire(given.pop("symbols"), given.pop("lattice_constant"), **given)
+
+
+def test_wire_with_one_number_for_its_cross_section_is_refused_with_an_example() -> None:
+    with pytest.raises(InputTypeError, match=r"cross_section=2 must be two numbers of cells, .*: \(2, 2\)"):
+        zincblende_wire(("Si", "Si"), A, cross_section=2)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ..errors import MissingDependencyError
+from .errors import MissingDependencyError
 
 
 def import_optional(module: str, purpose: str, *, extra: str = "apps") -> Any:
