@@ -20,6 +20,7 @@ from .errors import (
     ShapeError,
 )
 from .physics.bands import band_slopes, bands, bands_vjp, group_velocities
+from .physics.charge import Charge, charge, charge_vjp
 from .physics.currents import current, current_vjp
 from .physics.densities import (
     bond_current,
@@ -42,6 +43,7 @@ from .physics.linear_response import (
     thermal_conductance_vjp,
 )
 from .physics.momentum import momentum_path, monkhorst_pack
+from .physics.self_consistent import Solution, self_consistent, self_consistent_vjp
 from .physics.transport import (
     open_channels,
     shot_noise_factor,
@@ -68,6 +70,7 @@ __all__ = [
     "thermal_conductance_vjp",
     "BackendError",
     "BlockTridiagonal",
+    "Charge",
     "ConvergenceError",
     "Device",
     "FileFormatError",
@@ -81,10 +84,13 @@ __all__ = [
     "PeriodicHamiltonian",
     "SelfEnergy",
     "ShapeError",
+    "Solution",
     "band_slopes",
     "bands",
     "bands_vjp",
     "bond_current",
+    "charge",
+    "charge_vjp",
     "bond_current_vjp",
     "density_of_states",
     "density_of_states_vjp",
@@ -98,6 +104,8 @@ __all__ = [
     "open_channels",
     "shot_noise_factor",
     "shot_noise_factor_vjp",
+    "self_consistent",
+    "self_consistent_vjp",
     "testing",
     "transmission",
     "transmission_derivatives",

@@ -52,9 +52,12 @@ def run(
     ] = False,
     output: Annotated[Path | None, typer.Option(help="Results file, in place of the job's own.")] = None,
 ) -> None:
-    """Compute a job: T(E), densities of states and dT/dV, to a netCDF-4 file and pictures."""
+    """Compute a job to a netCDF-4 file and pictures: T(E) of a structure, or a nanotube transistor."""
     with _errors_as_messages():
-        code = _run(job, resume, dry_run, output)
+        from .job_file import job_kind, read_text
+
+        is_transistor = job_kind(read_text(job), job) == "nanotube-transistor"
+        code = (_run_transistor if is_transistor else _run)(job, resume, dry_run, output)
     raise typer.Exit(code)
 
 
@@ -64,8 +67,14 @@ def plot(results: Annotated[Path, typer.Argument(help="Results file (.nc).")]) -
     with _errors_as_messages():
         from .plots import write_pictures
         from .results import read_dataset
+        from .transistor_plots import write_transistor_pictures
+        from .transistor_results import is_transistor, read_transistor
 
-        _list_files(write_pictures(read_dataset(results), results.with_suffix("")))
+        stem = results.with_suffix("")
+        if is_transistor(results):
+            _list_files(write_transistor_pictures(read_transistor(results), stem))
+        else:
+            _list_files(write_pictures(read_dataset(results), stem))
 
 
 @contextmanager
@@ -90,6 +99,7 @@ def _run(job_path: Path, resume: bool, dry_run: bool, output: Path | None) -> in
     from .job_run import run_job
     from .job_system import build_system
     from .plots import write_pictures
+    from .results import checkpoint_path
 
     job = load_job(job_path)
     system = build_system(job)
@@ -99,42 +109,75 @@ def _run(job_path: Path, resume: bool, dry_run: bool, output: Path | None) -> in
         return 0
     started = time.monotonic()
     try:
-        with _progress_bar() as report:
+        with _progress_bar("energies") as report:
             dataset = run_job(system, path, resume=resume, progress=report)
     except KeyboardInterrupt:
-        return _say_how_to_go_on(job_path, path, output)
+        return _say_how_to_go_on(job_path, checkpoint_path(path), output, "energies")
     written = [path]
     if job.settings.output.pictures:
         written += write_pictures(dataset, path.with_suffix(""))
     checks = check_results(system, dataset)
     _print_checks(checks, time.monotonic() - started)
     _list_files(written)
+    return _verdict(checks)
+
+
+def _run_transistor(job_path: Path, resume: bool, dry_run: bool, output: Path | None) -> int:
+    from .transistor_checks import check_transistor
+    from .transistor_file import load_transistor
+    from .transistor_plots import write_transistor_pictures
+    from .transistor_run import run_transistor, transistor_checkpoint
+    from .transistor_summary import gradient_rows, transistor_rows
+    from .transistor_system import build_transistor
+
+    job = load_transistor(job_path)
+    system = build_transistor(job)
+    path = output or job.results_path
+    _print_table(job.settings.title or job.path.stem, transistor_rows(system))
+    if dry_run:
+        return 0
+    started = time.monotonic()
+    try:
+        with _progress_bar("voltages") as report:
+            dataset = run_transistor(system, path, resume=resume, progress=report)
+    except KeyboardInterrupt:
+        return _say_how_to_go_on(job_path, transistor_checkpoint(path), output, "voltages")
+    written = [path]
+    if job.settings.output.pictures:
+        written += write_transistor_pictures(dataset, path.with_suffix(""))
+    header = ("d ln I / d …", "", "off-state", "on-state")
+    _print_table("Gradient of the current, by the adjoint", gradient_rows(dataset), header)
+    checks = check_transistor(system, dataset)
+    _print_checks(checks, time.monotonic() - started)
+    _list_files(written)
+    return _verdict(checks)
+
+
+def _verdict(checks: list[Check]) -> int:
+    """The exit status, and on stderr the checks that failed."""
     failed = [check.name for check in checks if not check.is_passed]
     if failed:
         print(f"negfadj: {len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}.", file=sys.stderr)
     return EXIT_FAILED if failed else 0
 
 
-def _say_how_to_go_on(job_path: Path, path: Path, output: Path | None) -> int:
-    from .results import checkpoint_path
-
-    checkpoint = checkpoint_path(path)
+def _say_how_to_go_on(job_path: Path, checkpoint: Path, output: Path | None, points: str) -> int:
     option = "" if output is None else f" --output {output}"
     if checkpoint.is_file():
         print(
-            f"negfadj: interrupted; the finished energies are in {checkpoint}. Go on with: negfadj run "
+            f"negfadj: interrupted; the finished {points} are in {checkpoint}. Go on with: negfadj run "
             f"{job_path}{option} --resume",
             file=sys.stderr,
         )
     else:
-        print("negfadj: interrupted before the first energy was finished; nothing was written.", file=sys.stderr)
+        print(f"negfadj: interrupted before any of the {points} was finished; nothing was written.", file=sys.stderr)
     return EXIT_INTERRUPTED
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(points: str) -> Iterator[Callable[[int, int], None]]:
     columns = (
-        TextColumn("energies"),
+        TextColumn(points),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -142,8 +185,8 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("energies", total=None)
-        yield lambda n_done, n_energies: progress.update(task, completed=n_done, total=n_energies)
+        task = progress.add_task(points, total=None)
+        yield lambda n_done, n_points: progress.update(task, completed=n_done, total=n_points)
 
 
 def _print_device(system: JobSystem) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ except ImportError as error:
         f'job files need pydantic, which cannot be imported ({error}); pip install "negfadj[apps]".'
     ) from error
 
+KINDS = ("transport", "nanotube-transistor")
 Region = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -34,6 +35,9 @@ class Section(BaseModel):
     """A table of the job file: no unknown keys, no conversion of types, no NaN."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Settings = TypeVar("Settings", bound=Section)
 
 
 class StructureSection(Section):
@@ -130,6 +134,7 @@ class OutputSection(Section):
 class JobSettings(Section):
     """The whole job file."""
 
+    job: Literal["transport"] = "transport"
     title: str = ""
     structure: StructureSection
     model: ModelSection
@@ -189,38 +194,65 @@ def load_job(path: str | PathLike[str]) -> Job:
         When it is not TOML; the line is named.
     """
     path = Path(path)
+    return parse_job(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a job file; errors as `load_job`."""
     if not path.is_file():
         raise InputError(f"job file {str(path)!r} does not exist.")
     try:
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"job file {path} is not UTF-8 text ({error}).") from error
-    return parse_job(text, path)
+
+
+def job_kind(text: str, path: Path) -> str:
+    """Which job a file describes: its key `job`, "transport" where there is none.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        For a kind that there is not; for a text that is not TOML.
+    """
+    kind = job_table(text, path).get("job", KINDS[0])
+    if kind not in KINDS:
+        line = line_of(text, ("job",))
+        raise InputError(f"{path}, line {line}: job = {kind!r} is not known; known are {', '.join(map(repr, KINDS))}.")
+    return str(kind)
 
 
 def parse_job(text: str, path: Path) -> Job:
     """Check the text of a job file; `path` names it in messages and locates the files it names."""
+    return Job(path, text, checked_settings(text, path, JobSettings))
+
+
+def checked_settings(text: str, path: Path, root: type[Settings]) -> Settings:
+    """The text of a job file as settings of one kind, or an error that names every wrong line."""
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise FileFormatError(f"job file {path} is not TOML: {error}.") from error
-    try:
-        settings = JobSettings.model_validate(table)
+        return root.model_validate(job_table(text, path))
     except ValidationError as error:
         problems = sorted(error.errors(), key=lambda problem: line_of(text, problem["loc"]) or 0)
-        raise InputError("\n".join(_describe(problem, text, path) for problem in problems)) from error
-    return Job(path, text, settings)
+        raise InputError("\n".join(_describe(problem, text, path, root) for problem in problems)) from error
 
 
-def _describe(problem: Any, text: str, path: Path) -> str:
+def job_table(text: str, path: Path) -> dict[str, Any]:
+    """The text of a job file as a table, or a `FileFormatError`."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FileFormatError(f"job file {path} is not TOML: {error}.") from error
+
+
+def _describe(problem: Any, text: str, path: Path, root: Any) -> str:
     """One problem found by pydantic as: file, line, key, what is wrong, the fix."""
     where = tuple(problem["loc"])
     line = line_of(text, where)
     place = f"{path}, line {line}" if line else str(path)
     key = _dotted(where)
-    known = _keys_of(where[:-1])
+    known = _keys_of(where[:-1], root)
     if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown key {key!r}; {_suggestion(where, known)}"
+        return f"{place}: unknown key {key!r}; {_suggestion(where, known, root)}"
     if problem["type"] == "missing":
         return f"{place}: {key!r} is missing; {_section(where[:-1])} needs it."
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -229,9 +261,9 @@ def _describe(problem: Any, text: str, path: Path) -> str:
     return f"{place}: {key} = {problem['input']!r}: {message}."
 
 
-def _suggestion(where: Sequence[str | int], known: Sequence[str]) -> str:
+def _suggestion(where: Sequence[str | int], known: Sequence[str], root: Any) -> str:
     close = difflib.get_close_matches(str(where[-1]), known, n=2)
-    elsewhere = [section for section, keys in _sections() if where[-1] in keys]
+    elsewhere = [section for section, keys in _sections((), root) if where[-1] in keys]
     hint = ""
     if close:
         hint = f"did you mean {' or '.join(repr(c) for c in close)}? "
@@ -240,10 +272,13 @@ def _suggestion(where: Sequence[str | int], known: Sequence[str]) -> str:
     return f"{hint}{_section(where[:-1])} knows {', '.join(known)}."
 
 
-def _sections() -> Iterator[tuple[str, Sequence[str]]]:
-    tables = [(name,) for name in JobSettings.model_fields if _keys_of((name,))]
-    for where in ((), *tables, ("device", "disorder"), ("device", "gate")):
-        yield _section(where), _keys_of(where)
+def _sections(where: tuple[str, ...], root: Any) -> Iterator[tuple[str, Sequence[str]]]:
+    """Every section from `where` down, and its keys."""
+    keys = _keys_of(where, root)
+    if keys:
+        yield _section(where), keys
+    for key in keys:
+        yield from _sections((*where, key), root)
 
 
 def _section(where: Sequence[str | int]) -> str:
@@ -260,9 +295,9 @@ def _dotted(where: Sequence[str | int]) -> str:
     return key
 
 
-def _keys_of(where: Sequence[str | int]) -> list[str]:
+def _keys_of(where: Sequence[str | int], root: Any) -> list[str]:
     """The keys of the section at `where`; none when it is no section."""
-    section: Any = JobSettings
+    section: Any = root
     for part in where:
         if isinstance(part, int):
             continue

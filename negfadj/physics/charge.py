@@ -5,16 +5,17 @@
 
 P_a(z) is Mulliken's share in G(z) and p_a^c in the states that lead c injects; the poles z_p and residues R_p are
 those of a rational approximation of the Fermi function. r is the lead taken to be in equilibrium: bound states are
-filled by it. The choices differ by the errors of the two integrals, and by bound states between the chemical potentials.
+filled by it. The choices differ by the errors of the two integrals, and by bound states between the chemical
+potentials.
 
 Sources: M. Brandbyge et al., Phys. Rev. B 65, 165401 (2002), Sec. III; docs/adjoints/charge.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import array_api_compat.numpy as host
@@ -28,13 +29,16 @@ from ..primitives.lead_population import lead_population, lead_population_vjp
 from ..primitives.occupation import occupation
 from ..primitives.population import population, population_vjp
 from ..typing import Array, ArrayLike, Backend, LeadMethod
-from .energy_integral import TAIL, lead_bands, real_host
+from .band_edges import BandEdges
+from .energy_integral import real_host
 from .evaluate import evaluate, evaluate_vjp
 from .request import Request, make_request
 from .spectrum import lowest_energy
+from .window_breaks import WindowBreaks, window_breaks
 from .window_quadrature import WindowNodes, window_nodes
 
 TWO_PI = 6.283185307179586
+TAIL = 30.0  # kT: the difference of two occupations is below 1e-13 beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +176,8 @@ def charge_vjp(
     Notes
     -----
     P̄(z_p) = 2 g w R_p* n̄, R̄_p = 2 g w Σ_a n̄_a P_a*, p̄^c(E_j) = g q_j n̄ Σ_r w_r (f_c − f_r)/2π; the poles move with μ
-    and T, the nodes E_j of the converged quadrature do not (docs/adjoints/charge.md).
+    and T, the nodes E_j of the quadrature with μ, kT and the leads' band edges between which they lie
+    (docs/adjoints/charge.md).
     Kept for the pullback: as `density_of_states_vjp` for every pole and node.
     """
     problem = charge_problem(
@@ -212,6 +217,8 @@ class ChargeProblem:
     error: float
     lowest: float
     max_energies: int
+    edges: Sequence[BandEdges | None] | None = None
+    known_nodes: WindowNodes | None = None
 
     @property
     def choices(self) -> list[int]:
@@ -234,9 +241,9 @@ class ChargeProblem:
             n_energies += shares.shape[0]
         choices = host.stack([in_equilibrium[float(self.mus[r])] for r in self.choices])
         if self.is_biased and self.sources:
-            nodes = self.window()
-            choices = choices + host.reshape(nodes.integrals, choices.shape)
-            n_energies += nodes.energies.shape[0]
+            integrals = self.nodes.integrals[: choices.size]
+            choices = choices + host.reshape(integrals, choices.shape)
+            n_energies += self.nodes.energies.shape[0]
         choices = self.spin_degeneracy * choices
         w = self.weights[self.choices]
         spread = host.max(choices, axis=0) - host.min(choices, axis=0)
@@ -256,7 +263,7 @@ class ChargeProblem:
         def injected() -> tuple[WindowNodes, Any, Any]:
             """The nodes of the bias window, p^c there, and its pullback: made once."""
             if not kept:
-                nodes = self.window(derivatives=True)
+                nodes = self.nodes
                 core, core_vjp = (partial(f, sources=self.sources) for f in (lead_population, lead_population_vjp))
                 value, pullback = evaluate_vjp(self.real_axis(nodes.energies), core, core_vjp, layers=self._layers)
                 kept.extend((nodes, to_numpy(value), pullback))
@@ -285,13 +292,23 @@ class ChargeProblem:
                 nodes, shares, shares_pullback = injected()
                 f = occupation(nodes.energies, self.mus, self.kt)
                 measure = g * nodes.weights / TWO_PI  # (m,)
-                if self.is_biased:
-                    p_bar = (measure[:, None] * self.coefficients(f.value))[:, :, None] * bar[None, None, :]
-                    device_bar = tree_map(_plus, device_bar, shares_pullback(self.moved(p_bar), wrt=wrt).device)
                 s = measure[:, None] * (shares @ bar)  # (m, sources)
                 for k in range(len(self.mus)):
                     mu_bar[k] += float(host.sum(s * self.coefficients(f.d_mu, only=k)))
                 kt_bar += float(host.sum(s * self.coefficients(f.d_kt)))
+                if self.is_biased:
+                    coefficients = self.coefficients(f.value)
+                    p_bar = (measure[:, None] * coefficients)[:, :, None] * bar[None, None, :]
+                    found = shares_pullback(self.moved(p_bar), wrt=wrt)
+                    device_bar = tree_map(_plus, device_bar, found.device)
+                    if wants_all:  # the nodes move with the breaks
+                        # ∂f/∂E = −∂f/∂μ
+                        e_bar = to_numpy(found.energies) - host.sum(s * self.coefficients(f.d_mu), axis=1)
+                        w_bar = host.sum(s * coefficients, axis=1) / nodes.weights
+                        device_bar, mu_bar, moved_bar = self.breaks.pull(
+                            self.device, nodes.pull(e_bar, w_bar), device_bar, mu_bar
+                        )
+                        kt_bar += moved_bar
             return ChargeCotangent(
                 move_out(device_bar, self.origin, self.backend),
                 self.out(mu_bar),
@@ -305,36 +322,34 @@ class ChargeProblem:
         """The leads whose injected states count in the bias window: those not always taken to be in equilibrium."""
         return [c for c in range(len(self.mus)) if self.weights[c] < 1]
 
-    def window(self, derivatives: bool = False) -> WindowNodes:
-        """Nodes of the bias window for every choice of the lead in equilibrium, per spin.
+    @cached_property
+    def nodes(self) -> WindowNodes:
+        """Nodes of the bias window that serve every choice of the lead in equilibrium, per spin, and kT ∂/∂μ too."""
+        if self.known_nodes is not None:
+            return self.known_nodes
+        core = partial(lead_population, sources=self.sources)
+        return self.window(lambda energies: to_numpy(evaluate(self.real_axis(energies), core, layers=self._layers)))
 
-        With `derivatives` they serve kT ∂/∂μ as well: there is something to integrate without a bias too.
-        """
+    def window(self, injected: Callable[[Any], Any]) -> WindowNodes:
+        """The nodes for p^c (m, sources, n) from `injected` at energies (m,), host arrays."""
 
         def integrand(energies: Any) -> Any:
-            core = partial(lead_population, sources=self.sources)
-            injected = to_numpy(evaluate(self.real_axis(energies), core, layers=self._layers))  # (m, sources, n)
+            shares = injected(energies)
             f = occupation(energies, self.mus, self.kt)
             found = []
             for r in self.choices:
                 share = (f.value[:, self.sources] - f.value[:, r : r + 1]) / TWO_PI  # zero for c = r
-                found.append(host.sum(share[:, :, None] * injected, axis=1))
-            if derivatives:
-                slope = self.kt * f.d_mu[:, self.sources] / TWO_PI
-                found += [slope[:, c : c + 1] * injected[:, c, :] for c in range(len(self.sources))]
+                found.append(host.sum(share[:, :, None] * shares, axis=1))
+            slope = self.kt * f.d_mu[:, self.sources] / TWO_PI
+            found += [slope[:, c : c + 1] * shares[:, c, :] for c in range(len(self.sources))]
             return host.concat(found, axis=1)
 
-        return window_nodes(integrand, self._breaks(), tolerance=self.error, max_energies=self.max_energies)
+        return window_nodes(integrand, self.breaks.energies, tolerance=self.error, max_energies=self.max_energies)
 
-    def _breaks(self) -> list[float]:
-        low, high = float(host.min(self.mus)) - TAIL / 2 * self.kt, float(host.max(self.mus)) + TAIL / 2 * self.kt
-        found = [low, high]
-        for lead in self.device.leads:
-            bands = lead_bands(lead)
-            found += [*host.min(bands, axis=0).tolist(), *host.max(bands, axis=0).tolist()]
-        found += [float(mu) + k * self.kt for mu in self.mus for k in (-10, 0, 10)]
-        inside = sorted({b for b in found if low <= b <= high})
-        return [b for i, b in enumerate(inside) if i == 0 or b - inside[i - 1] > 1e-9] or [low, high]
+    @cached_property
+    def breaks(self) -> WindowBreaks:
+        """Where the window's intervals end."""
+        return window_breaks(self.device, self.mus, self.kt, tail=TAIL, edges=self.edges)
 
     def coefficients(self, f: Any, only: int | None = None) -> Any:
         """Σ_r w_r (f_c − f_r) for every source c, (m, sources); `only` keeps the share of f_k alone."""
@@ -404,8 +419,9 @@ def charge_problem(
     error: float,
     lowest: float | None,
     max_energies: int,
+    edges: Sequence[BandEdges | None] | None = None,
 ) -> ChargeProblem:
-    """The arguments of `charge`, checked."""
+    """The arguments of `charge`, checked; `edges` are the leads' band edges where they are known already."""
     if not isinstance(device, Device):
         raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
     for k, lead in enumerate(device.leads):
@@ -446,6 +462,7 @@ def charge_problem(
         error,
         lowest_energy(moved) if lowest is None else float(real_host(lowest, "lowest")),
         max_energies,
+        edges,
     )
 
 

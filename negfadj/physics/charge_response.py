@@ -4,26 +4,31 @@
     dG = G (dH + dΣ) G,   dX = G (dH + dΣ) X,   dH_ab = S_ab (dU_a + dU_b)/2
 
 With an overlap between device and lead the coupling moves too, S_c dU_a/2, and with it dΣ = −(dU K + K' dU)/2,
-K = S_c g A_c', K' = A_c g S_c†. Derivation: docs/adjoints/charge.md.
+K = S_c g A_c', K' = A_c g S_c†.
+
+The transpose costs the same: n̄ᵀdn = Re Σ tr(M (dH + dΣ)) with M = G 𝒜 G at the poles and 2 X Γ X†𝒜 G in the window,
+𝒜_ab = S_ab (n̄_a + n̄_b)/2, so that Ū_a are Mulliken's shares of M. Derivation: docs/adjoints/charge.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import array_api_compat.numpy as host
 
-from ..array import adjoint, array_namespace, computing, memory_budget, to_numpy
+from ..array import adjoint, array_namespace, computing, device_of, memory_budget, to_numpy
+from ..errors import ConvergenceError
+from ..primitives.congruence import selected_congruence
 from ..primitives.lead_blocks import lead_blocks
-from ..primitives.lead_population import lead_population_tangent, lead_shares
+from ..primitives.lead_population import lead_population_tangent, lead_population_transposed, lead_shares
 from ..primitives.left_connected import left_connected
 from ..primitives.occupation import occupation
 from ..primitives.open_system import Blocks, OpenSystem
 from ..primitives.population import population_tangent, shares
 from ..primitives.scattering import scattering_states
-from ..primitives.selected_inverse import selected_inverse
+from ..primitives.selected_inverse import InverseBlocks, selected_inverse
 from ..typing import Array
 from .charge import TWO_PI, ChargeProblem
 from .evaluate import assemble, batches
@@ -51,17 +56,14 @@ class ChargeResponse:
     """
 
     def __init__(self, problem: ChargeProblem) -> None:
-        self.problem = problem
-        self.nodes = problem.window() if problem.is_biased and problem.sources else None
+        window = _Window(problem) if problem.is_biased and problem.sources else None
+        self.problem = problem if window is None else replace(problem, known_nodes=window.nodes)
         self._plan = list(self._requests())
-        bytes_kept = sum(
-            16.0 * request.energies.shape[0] * sum(n * n for n in problem.device.hamiltonian.block_sizes) * 2
-            for request, _ in self._plan
-        )
-        budget = memory_budget(problem.device.hamiltonian.diagonal[0], problem.memory_limit)
         self._kept: list[_Batch] | None = None
-        if bytes_kept <= budget:
-            self._kept = list(self._made())
+        if sum(_bytes_kept(request) for request, _ in self._plan) <= _budget(problem):
+            self._kept = list(self._made(self._plan[:-1] if window is not None and window.is_kept else self._plan))
+            if window is not None and window.is_kept:
+                self._kept += window.batches(self._plan[-1][1])
 
     @property
     def n_energies(self) -> int:
@@ -97,31 +99,126 @@ class ChargeResponse:
                 total += 2 * host.real(batch.weights @ dp)
         return self.problem.spin_degeneracy * total
 
+    def transposed(self, populations_bar: Any) -> Any:
+        """Ū_a (n_orbitals,) = Σ_b n̄_b ∂n_b/∂U_a for n̄ (n_orbitals,), host arrays."""
+        sampled = _potential_blocks(self.problem, self.problem.moved(host.asarray(populations_bar)))
+        total = host.zeros(self.problem.device.n_orbitals)
+        for batch in self._batches():
+            system, factors = batch.system, batch.factors
+            if batch.states:
+                for c, (source, states) in enumerate(batch.states.items()):
+                    pairs = lead_population_transposed(system, factors, states, source, sampled)
+                    total += batch.weights[:, c] @ host.real(to_numpy(_pulled_states(batch, pairs, source)))
+            else:
+                rows = selected_congruence(system, factors, sampled, system, factors)
+                total += 2 * host.real(batch.weights @ to_numpy(_pulled(batch, rows)))
+        return self.problem.spin_degeneracy * total
+
     def _requests(self) -> Iterator[tuple[Request, Any]]:
+        """Poles of every μ and, last, the bias window, each with its weights."""
         problem = self.problem
         for mu in sorted({float(problem.mus[r]) for r in problem.choices}):
             poles = problem.poles(mu)
             w = sum(problem.weights[r] for r in problem.choices if float(problem.mus[r]) == mu)
             yield problem.contour(poles), w * poles.weights
-        if self.nodes is not None:
-            f = occupation(self.nodes.energies, problem.mus, problem.kt).value
-            weights = (self.nodes.weights / TWO_PI)[:, None] * problem.coefficients(f)
-            yield problem.real_axis(self.nodes.energies), weights
+        if problem.known_nodes is not None:
+            nodes = problem.known_nodes
+            f = occupation(nodes.energies, problem.mus, problem.kt).value
+            weights = (nodes.weights / TWO_PI)[:, None] * problem.coefficients(f)
+            yield problem.real_axis(nodes.energies), weights
 
     def _batches(self) -> Iterator[_Batch]:
-        return iter(self._kept) if self._kept is not None else self._made()
+        return iter(self._kept) if self._kept is not None else self._made(self._plan)
 
-    def _made(self) -> Iterator[_Batch]:
-        layers = 4.0 * self.problem.device.hamiltonian.n_blocks
+    def _made(self, plan: Sequence[tuple[Request, Any]]) -> Iterator[_Batch]:
         with computing(largest_matrix(self.problem.device)):
-            for request, weights in self._plan:
-                for where in batches(request, layers * largest_matrix(request.device) ** 2 * 16):
-                    system, solver = assemble(request, where)
-                    factors = left_connected(system)
-                    states = {}
-                    if weights.ndim == 2:
-                        states = {c: scattering_states(system, factors, c) for c in self.problem.sources}
-                    yield _Batch(system, factors, weights[where], states, _moving(self.problem, system, solver))
+            for request, weights in plan:
+                for where, batch in _factored(self.problem, request, weights.ndim == 2):
+                    yield replace(batch, weights=weights[where])
+
+
+class _Window:
+    """The bias window's nodes, found once; the factors met on the way serve the response, where they fit the memory."""
+
+    def __init__(self, problem: ChargeProblem) -> None:
+        self.is_kept, self._bytes = True, 0.0
+        self._problem = problem
+        self._met: list[tuple[Any, _Batch]] = []
+        self.nodes = problem.window(self._injected)
+
+    def _injected(self, energies: Any) -> Any:
+        """p^c (m, sources, n) at host energies (m,)."""
+        request, met, found = self._problem.real_axis(energies), [], []
+        with computing(largest_matrix(self._problem.device)):
+            for where, batch in _factored(self._problem, request, True):
+                shares = [to_numpy(lead_shares(batch.system, x, source)) for source, x in batch.states.items()]
+                found.append(host.stack(shares, axis=1))
+                met.append((energies[where], batch))
+                if not self.is_kept:
+                    met.clear()
+        values = host.concat(found)
+        finite = host.all(host.isfinite(values), axis=(1, 2))
+        if not host.all(finite):
+            at = energies[~finite].tolist()
+            raise ConvergenceError(
+                f"z S − H − Σ is singular at E = {', '.join(f'{e:.6g}' for e in at[:5])} eV: a bound state, or a level "
+                "of a part that no lead reaches; give a small device_eta.",
+                energies=at,
+            )
+        self._bytes += _bytes_kept(request)
+        if self._bytes > _budget(self._problem):
+            self.is_kept = False
+            self._met.clear()
+        elif self.is_kept:
+            self._met += met
+        return values
+
+    def batches(self, weights: Any) -> Iterator[_Batch]:
+        """The batches at the nodes that remained, with the nodes' weights (m, sources)."""
+        known = self.nodes.energies
+        for energies, batch in self._met:
+            place = host.clip(host.searchsorted(known, energies), 0, len(known) - 1)
+            remain = host.nonzero(known[place] == energies)[0]
+            if len(remain):
+                yield replace(_taken(batch, remain), weights=weights[place[remain]])
+        self._met.clear()
+
+
+def _factored(problem: ChargeProblem, request: Request, in_window: bool) -> Iterator[tuple[slice, _Batch]]:
+    """Batches of a request, their weights still to come."""
+    for where in batches(request, 4.0 * problem.device.hamiltonian.n_blocks * largest_matrix(request.device) ** 2 * 16):
+        system, solver = assemble(request, where)
+        factors = left_connected(system)
+        states = {c: scattering_states(system, factors, c) for c in problem.sources} if in_window else {}
+        yield where, _Batch(system, factors, None, states, _moving(problem, system, solver))
+
+
+def _taken(batch: _Batch, rows: Any) -> _Batch:
+    """Some energies of a batch."""
+    n = batch.system.n_energies
+    if len(rows) == n:
+        return batch
+    xp = array_namespace(batch.system.z)
+    index = xp.asarray(rows, device=device_of(batch.system.z))
+
+    def take(x: Array) -> Array:
+        return xp.take(x, index, axis=0) if x.shape[0] == n else x
+
+    return _Batch(
+        replace(batch.system, z=take(batch.system.z), self_energies=tuple(take(x) for x in batch.system.self_energies)),
+        [take(g) for g in batch.factors],
+        None,
+        {source: [take(x) for x in states] for source, states in batch.states.items()},
+        {lead: (take(k), take(k_back)) for lead, (k, k_back) in batch.moving.items()},
+    )
+
+
+def _bytes_kept(request: Request) -> float:
+    return 32.0 * int(request.energies.shape[0]) * sum(n * n for n in request.device.hamiltonian.block_sizes)
+
+
+def _budget(problem: ChargeProblem) -> int:
+    return memory_budget(problem.device.hamiltonian.diagonal[0], problem.memory_limit)
 
 
 def _moving(problem: ChargeProblem, system: OpenSystem, solver: Any) -> dict[int, tuple[Array, Array]]:
@@ -164,6 +261,51 @@ def _self_energy_change(batch: _Batch, lead: int, du: Array) -> Array:
     u = du[offsets[block] : offsets[block + 1]]
     k, k_back = batch.moving[lead]
     return -(u[:, None] * k + k_back * u[None, :]) / 2
+
+
+def _pulled(batch: _Batch, rows: Iterable[InverseBlocks], at_source: tuple[int, Array] | None = None) -> Array:
+    """u_a with tr(M (dH + dΣ)) = Σ_a u_a dU_a, (E, n_orbitals); `at_source` adds to M in dΣ of the source alone."""
+    system = batch.system
+    xp, offsets = array_namespace(system.z), system.hamiltonian.offsets
+    at_leads: dict[int, Array] = {}
+
+    def watched() -> Iterator[InverseBlocks]:
+        for row in rows:
+            at_leads.update({lead: row.diagonal for lead in batch.moving if system.blocks[lead] == row.i})
+            yield row
+
+    found = shares(system, watched())
+    for lead, m in at_leads.items():
+        if at_source is not None and lead == at_source[0]:
+            m = m + at_source[1]
+        k, k_back = batch.moving[lead]
+        start, stop = offsets[system.blocks[lead]], offsets[system.blocks[lead] + 1]
+        share = -(xp.linalg.diagonal(k @ m) + xp.linalg.diagonal(m @ k_back)) / 2
+        found = xp.concat([found[:, :start], found[:, start:stop] + share, found[:, stop:]], axis=1)
+    return found
+
+
+def _pulled_states(batch: _Batch, pairs: Iterable[tuple[int, Array, Array]], source: int) -> Array:
+    """The same for M = L R of one source, whose Γ moves with its Σ: tr(B i(dΣ − dΣ†)) = 2 Re tr(i B dΣ)."""
+    system = batch.system
+    xp = array_namespace(system.z)
+    if system.overlap is None:
+        found = [xp.sum(left * xp.matrix_transpose(right), axis=-1) for _, left, right in pairs]
+        return xp.concat(found[::-1], axis=-1)
+    kept = list(pairs)  # from the last block to the first
+    after: list[Any] = [None, *kept]
+    rows = [
+        InverseBlocks(i, left @ right, None, None)
+        if above is None
+        else InverseBlocks(i, left @ right, left @ above[2], above[1] @ right)
+        for (i, left, right), above in zip(kept, after)
+    ]
+    at_source = None
+    if source in batch.moving:
+        rows_there = next(right for i, _, right in kept if i == system.blocks[source])
+        unit = system.unit_columns(source)
+        at_source = (source, 2j * (unit @ system.restrict_columns(rows_there, source) @ adjoint(unit)))
+    return _pulled(batch, rows, at_source)
 
 
 def _with_leads(batch: _Batch, d_hamiltonian: Blocks, du: Array) -> Blocks:

@@ -1,7 +1,7 @@
 """A device in an electrostatic potential: H → H + (U S + S U)/2, and every lead shifted rigidly.
 
     H_ab → H_ab + S_ab (U_a + U_b)/2                                 in the device, U of every orbital
-    lead k: potential energy + U_k;  coupling + S_c (U_a − U_k)/2    so that with U_k S_c of the lead it has (U_a + U_k)/2
+    lead k: potential energy + U_k;  coupling + S_c (U_a − U_k)/2    (U_k S_c comes with the lead: (U_a + U_k)/2)
 
     Ū_a = Σ_b Re(H̄_ab* S_ab + H̄_ba* S_ba)/2 over device and couplings,  S̄_ab += H̄_ab (U_a + U_b)/2,
     Ū_k = Ū_k^lead − Σ Re(C̄_ab* S_ab)/2 over the coupling
@@ -31,7 +31,8 @@ def device_in_potential(device: Device, potential_energy: Array, lead_potential_
     """The device with the potential energy U [eV] of every orbital (n_orbitals,) and of every lead (n_leads,)."""
     h, s = device.hamiltonian, device.overlap
     parts = _parts(h, potential_energy)
-    diagonal = [_shifted(x, None if s is None else s.diagonal[i], u, u) for i, (x, u) in enumerate(zip(h.diagonal, parts))]
+    overlaps = [None] * len(parts) if s is None else s.diagonal
+    diagonal = [_shifted(x, own, u, u) for x, own, u in zip(h.diagonal, overlaps, parts)]
     upper, lower = h.upper, h.lower
     if s is not None:
         pairs = list(zip(parts, parts[1:]))
@@ -66,7 +67,7 @@ def device_in_potential_vjp(
             u_bar[m] = u_bar[m] + xp.sum(share, axis=0)
 
         n_blocks = len(parts)
-        if s is None:
+        if s is None or overlap_bar is None:
             u_bar = [xp.real(xp.linalg.diagonal(x)) for x in h_bar.diagonal]
         else:
             for i in range(n_blocks):
@@ -75,7 +76,7 @@ def device_in_potential_vjp(
                 collect(h_bar.upper[i], s.upper[i], i, i + 1)
                 if h_bar.lower is not None:
                     collect(h_bar.lower[i], s.lower_block(i), i + 1, i)
-            overlap_bar = _overlap_bar(device.overlap, overlap_bar, h_bar, parts)
+            overlap_bar = _overlap_bar(s, overlap_bar, h_bar, parts)
         leads, lead_u_bar = [], []
         for lead, lead_bar, u_lead in zip(device.leads, bar.leads, lead_potential_energy):
             u_of_lead = float(lead_bar.potential_energy)

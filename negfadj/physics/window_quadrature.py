@@ -4,12 +4,15 @@ Between two breaks a and b the energy runs as E = a + (b − a) s²(3 − 2s), 0
 which takes the square-root singularities of band edges away when the edges are breaks. In s the intervals are done by
 the Gauss–Kronrod pair (7, 15), and those whose error is too large are halved, all of them at once.
 
-Sources: Piessens et al., QUADPACK (1983), Sec. 2.2.
+    E_j = a + (b − a) σ_j,   w_j = (b − a) ω_j                                  (forward)
+    ā += Σ_j Ē_j (1 − σ_j) − w̄_j ω_j,   b̄ += Σ_j Ē_j σ_j + w̄_j ω_j             (pullback: σ, ω are held)
+
+Sources: Piessens et al., QUADPACK (1983), Sec. 2.2; docs/adjoints/charge.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,87 +22,147 @@ from ..errors import ConvergenceError, InputError
 from .quadrature import GAUSS_WEIGHTS, KRONROD_WEIGHTS, NODES
 
 NARROWEST = 1e-7  # of an interval between breaks: halving ends there
+NUDGE = 1e-9  # eV: an energy at which a lead fails is moved by this much, and by ten times that if it fails again
 
 
 @dataclass(frozen=True, eq=False)
 class WindowNodes:
-    """Energies and weights (m,) [eV] of the quadrature; integrals (n,) of the functions and their errors (n,)."""
+    """Energies and weights (m,) [eV] of the quadrature; integrals (n,) of the functions and their errors (n,).
+
+    `spans` (m,) is the number of the break below each node, `breaks` (k,) [eV].
+    """
 
     energies: Any
     weights: Any
     integrals: Any
     errors: Any
+    spans: Any
+    breaks: Any
+
+    def pull(self, energies_bar: Any, weights_bar: Any) -> Any:
+        """Ē, w̄ (m,) → the cotangent of the breaks (k,)."""
+        below, above = self.breaks[self.spans], self.breaks[self.spans + 1]
+        sigma, omega = (self.energies - below) / (above - below), self.weights / (above - below)
+        n = len(self.breaks)
+        to_below = host.bincount(self.spans, energies_bar * (1 - sigma) - weights_bar * omega, n)
+        return to_below + host.bincount(self.spans + 1, energies_bar * sigma + weights_bar * omega, n)
 
 
 def window_nodes(
-    function: Callable[[Any], Any], breaks: Sequence[float], *, tolerance: float, max_energies: int
+    function: Callable[[Any], Any],
+    breaks: Any,
+    *,
+    tolerance: float = 0.0,
+    rtol: float = 0.0,
+    max_energies: int,
+    what: str = "the charge in the bias window",
 ) -> WindowNodes:
     """Nodes and weights that integrate every component of a function between the first and the last break.
 
     Parameters
     ----------
     function : callable
-        Energies (m,) → values (m, n), host arrays; asked for in batches.
-    breaks : sequence of float
-        Ends of the first intervals [eV]: both ends, and where the function is not smooth.
-    tolerance : float
-        Largest error allowed in any component's integral.
+        Energies (m,) → values (m, n), host arrays; asked for in batches. Where it raises a `ConvergenceError`, the
+        energies named there are moved a little.
+    breaks : array, shape (k,)
+        Ends of the first intervals [eV] in order: both ends, and where the function is not smooth.
+    tolerance, rtol : float
+        Largest error allowed in any component's integral, and relative to the integral of its absolute value; the
+        larger counts.
     max_energies : int
         The function is asked for no more often than this.
+    what : str
+        For the message of an error.
 
     Raises
     ------
     ConvergenceError
         When `max_energies` is used up; it says the error reached, and near which energy.
     """
-    edges = host.asarray(sorted({float(b) for b in breaks}))
+    edges = host.asarray(breaks)
     if NODES.size * (edges.size - 1) > max_energies:
         raise InputError(
             f"max_energies={max_energies!r} is less than the {NODES.size * (edges.size - 1)} energies of the first "
             f"{edges.size - 1} intervals; give at least that many."
         )
-    spans = host.stack([edges[:-1], edges[1:]], axis=1)
+    spans = host.arange(edges.size - 1)
     lower, upper = host.zeros(len(spans)), host.ones(len(spans))
-    done: list[tuple[Any, ...]] = []
-    asked = 0
+    panels, asked = None, 0
     while True:
-        pending = _panels(function, spans, lower, upper)
-        asked += pending[0].size
-        panels = tuple(host.concat([part[i] for part in (*done, pending)]) for i in range(len(pending)))
-        energies, weights, integrals, errors, all_spans, all_lower, all_upper = panels
-        total = host.sum(errors, axis=0)  # (n,)
-        worst = host.max(errors, axis=1)  # (panels,)
-        bad = (worst > tolerance / (2 * len(worst))) & (all_upper - all_lower > NARROWEST)
-        if float(host.max(total)) <= tolerance or not host.any(bad):
+        panels = _joined(panels, _panels(function, edges, spans, lower, upper))
+        asked += NODES.size * len(spans)
+        total = host.sum(panels.errors, axis=0)  # (n,)
+        allowed = host.maximum(tolerance, rtol * host.sum(panels.magnitudes, axis=0))
+        share = allowed / (2 * len(panels.spans))
+        bad = host.any((panels.errors > share) & (total > allowed), axis=1)
+        bad &= panels.upper - panels.lower > NARROWEST
+        if not host.any(bad):
             break
         if asked + 2 * NODES.size * int(host.sum(bad)) > max_energies:
-            at = float(energies[int(host.argmax(worst)), NODES.size // 2])
+            worst = int(host.argmax(total - allowed))
+            at = float(panels.energies[int(host.argmax(panels.errors[:, worst])), NODES.size // 2])
             raise ConvergenceError(
-                f"the charge in the bias window has error {float(host.max(total)):.3g} electrons (allowed "
-                f"{tolerance:.3g}) after {asked} energies, most of it near E = {at:.6g} eV; raise max_energies or the "
-                "tolerance, or give a larger eta.",
+                f"{what} has error {total[worst]:.3g} (allowed {allowed[worst]:.3g}) after {asked} energies, most of "
+                f"it near E = {at:.6g} eV; raise max_energies or the error allowed, or give a larger eta.",
                 energies=[at],
-                residual=float(host.max(total)),
+                residual=float(total[worst]),
             )
-        keep = ~bad
-        done = [tuple(part[keep] for part in panels)]
-        middle = (all_lower[bad] + all_upper[bad]) / 2
-        spans = host.concat([all_spans[bad], all_spans[bad]])
-        lower, upper = host.concat([all_lower[bad], middle]), host.concat([middle, all_upper[bad]])
-    order = host.argsort(host.reshape(energies, (-1,)), stable=True)
-    flat = host.reshape(energies, (-1,))[order], host.reshape(weights, (-1,))[order]
-    return WindowNodes(*flat, host.sum(integrals, axis=0), total)
+        middle = (panels.lower[bad] + panels.upper[bad]) / 2
+        spans = host.concat([panels.spans[bad], panels.spans[bad]])
+        lower, upper = host.concat([panels.lower[bad], middle]), host.concat([middle, panels.upper[bad]])
+        panels = panels.where(~bad)
+    order = host.argsort(host.reshape(panels.energies, (-1,)), stable=True)
+    of_nodes = host.repeat(panels.spans, NODES.size)[order]
+    energies, weights = (host.reshape(x, (-1,))[order] for x in (panels.energies, panels.weights))
+    return WindowNodes(energies, weights, host.sum(panels.integrals, axis=0), total, of_nodes, edges)
 
 
-def _panels(function: Callable[[Any], Any], spans: Any, lower: Any, upper: Any) -> tuple[Any, ...]:
-    """Energies and weights (panels, 15), integrals and errors (panels, n), spans and ends of intervals in s."""
+@dataclass(frozen=True, eq=False)
+class _Panels:
+    """Intervals of s in spans between breaks: nodes and weights (P, 15), integrals, errors and ∫|f| (P, n)."""
+
+    spans: Any
+    lower: Any
+    upper: Any
+    energies: Any
+    weights: Any
+    integrals: Any
+    errors: Any
+    magnitudes: Any
+
+    def where(self, mask: Any) -> _Panels:
+        return _Panels(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
+
+
+def _joined(first: _Panels | None, second: _Panels) -> _Panels:
+    if first is None:
+        return second
+    return _Panels(*(host.concat([getattr(p, name) for p in (first, second)]) for name in _Panels.__dataclass_fields__))
+
+
+def _panels(function: Callable[[Any], Any], edges: Any, spans: Any, lower: Any, upper: Any) -> _Panels:
     half, centre = (upper - lower) / 2, (upper + lower) / 2
     s = centre[:, None] + half[:, None] * NODES[None, :]
-    width = (spans[:, 1] - spans[:, 0])[:, None]
-    energies = spans[:, :1] + width * s**2 * (3 - 2 * s)
+    width = (edges[spans + 1] - edges[spans])[:, None]
+    energies = edges[spans][:, None] + width * s**2 * (3 - 2 * s)
     slope = half[:, None] * width * 6 * s * (1 - s)
-    values = function(host.reshape(energies, (-1,)))
+    flat, values = _off_edges(function, host.reshape(energies, (-1,)))
     values = host.reshape(values, (*energies.shape, -1)) * slope[:, :, None]
     integrals = host.sum(KRONROD_WEIGHTS[None, :, None] * values, axis=1)
     errors = host.abs(integrals - host.sum(GAUSS_WEIGHTS[None, :, None] * values, axis=1))
-    return energies, KRONROD_WEIGHTS[None, :] * slope, integrals, errors, spans, lower, upper
+    magnitudes = host.sum(KRONROD_WEIGHTS[None, :, None] * host.abs(values), axis=1)
+    weights = KRONROD_WEIGHTS[None, :] * slope
+    return _Panels(spans, lower, upper, host.reshape(flat, energies.shape), weights, integrals, errors, magnitudes)
+
+
+def _off_edges(function: Callable[[Any], Any], energies: Any) -> tuple[Any, Any]:
+    """Energies and values there; energies at which a lead fails, on a band edge say, are nudged off it."""
+    for attempt in range(4):
+        try:
+            return energies, function(energies)
+        except ConvergenceError as error:
+            if attempt == 3 or not error.energies:
+                raise
+            failed = host.min(host.abs(energies[:, None] - host.asarray(error.energies)[None, :]), axis=1) < NUDGE / 4
+            energies = host.where(failed, energies + NUDGE * 10**attempt, energies)
+    raise AssertionError("unreachable")

@@ -4,17 +4,18 @@
     L = Σ_a p̄_a p_a = Re tr(𝒜†A_s),   𝒜 = (P S + S P)/2,  P = diag(p̄_a)                          (pullback of X, Γ_s)
     S̄_kl += P_k A_kl on the pattern
     dX = G d(H + Σ) X:   dp_a = Re [(S dX) Γ X† + (S X) Γ dX† + (S X) dΓ X†]_aa                   (tangent)
+    Re tr(𝒜 dA_s) = Re tr(M d(H + Σ)) + Re tr(B dΓ),   M = 2 X Γ R,  R = X†𝒜 G,  B = X†𝒜 X       (its transpose)
 
 In an orthogonal basis p_a = (A_s)_aa, 2π times `lead_density`. Derivation: docs/adjoints/scattering-states.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..array import adjoint, array_namespace, product
 from ..typing import Array
-from .block_solve import solve_columns
+from .block_solve import solve_columns, solve_rows
 from .left_connected import left_connected
 from .open_system import BlockMatrix, OpenSystem
 from .scattering import pull_scattering_states, scattering_states
@@ -73,10 +74,13 @@ def lead_population_tangent(
     d_gamma: Array | None = None,
     /,
 ) -> Array:
-    """dp_a to a change d(H + Σ) of the system, and dΓ of the source: (E, n_orbitals), from factors and scattering states."""
+    """dp_a (E, n_orbitals) to a change d(H + Σ) of the system, and dΓ of the source."""
     xp, gamma = array_namespace(system.z), system.broadening(source)
     moved = dict(enumerate(_times(d_system, states)))
     d_states = [x for _, x in solve_columns(system, factors, moved)][::-1]
+    if system.overlap is None:  # both halves are the same
+        found = [2 * xp.sum(xp.real(d * xp.conj(x @ gamma)), axis=-1) for d, x in zip(d_states, states)]
+        return xp.concat(found, axis=-1)
     s_states, s_d_states = _times_overlap(system, states), _times_overlap(system, d_states)
     # Re [(S dX) Γ X† + (S X) Γ dX†]
     found = [
@@ -89,6 +93,16 @@ def lead_population_tangent(
             [xp.sum(xp.real((s @ d_gamma) * xp.conj(x)), axis=-1) for s, x in zip(s_states, states)], axis=-1
         )
     return total
+
+
+def lead_population_transposed(
+    system: OpenSystem, factors: Sequence[Array], states: Sequence[Array], source: int, sampled: BlockMatrix, /
+) -> Iterator[tuple[int, Array, Array]]:
+    """M_kl = L_k R_l by its factors, L = 2 X Γ and R = X†𝒜 G with 𝒜 = `sampled`: (i, L_i, R_i) from the last block to
+    the first. On the block of the source the columns of R on its support are B = X†𝒜 X."""
+    gamma = 2 * system.broadening(source)
+    for i, r in solve_rows(system, factors, {i: adjoint(x) for i, x in enumerate(_times(sampled, states))}):
+        yield i, states[i] @ gamma, r
 
 
 def lead_shares(system: OpenSystem, states: Sequence[Array], source: int) -> Array:

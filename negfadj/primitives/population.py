@@ -4,6 +4,9 @@
     L = Re Σ_a p̄_a* p_a = Re tr(Ḡ†G),    Ḡ† = (P* S + S P*)/2,  P = diag(p̄_a)                   (tangent)
     Ā = −G†Ḡ G†,   S̄ += (G†P + P G†)/2 on the pattern                                            (pullback)
     dG = G dH G for a Hermitian change of H at fixed S and Σ                                     (tangent to H)
+    Σ_a p̄_a dp_a = tr(M dH),   M = G 𝒜 G,  𝒜 = (P S + S P)/2                                     (its transpose)
+
+For dH_ab = S_ab (u_a + u_b)/2 tangent and transpose are one map, u ↦ shares of G (D S + S D)/2 G with D = diag(u).
 
 In an orthogonal basis p_a = G_aa. −Im p_a/π at real energies is the local density of states; the sum over the poles of
 the Fermi function is the charge in equilibrium. Derivation: docs/adjoints/density-of-states.md.
@@ -11,7 +14,7 @@ the Fermi function is the charge in equilibrium. Derivation: docs/adjoints/densi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..array import adjoint, array_namespace, device_of
 from ..typing import Array
@@ -56,7 +59,7 @@ def population_tangent(system: OpenSystem, factors: Sequence[Array], d_hamiltoni
     return shares(system, selected_congruence(system, factors, d_hamiltonian, system, factors))
 
 
-def shares(system: OpenSystem, rows: object) -> Array:
+def shares(system: OpenSystem, rows: Iterable[InverseBlocks]) -> Array:
     """[(G S)_aa + (S G)_aa]/2 from the tridiagonal blocks of G (or of dG), from the last block to the first."""
     xp = array_namespace(system.z)
     found: list[Array | None] = [None] * system.n_blocks
@@ -66,7 +69,7 @@ def shares(system: OpenSystem, rows: object) -> Array:
         old = found[i]
         found[i] = share if old is None else old + share
 
-    for row in rows:  # type: ignore[attr-defined]
+    for row in rows:
         if overlap is None:
             add(row.i, xp.linalg.diagonal(row.diagonal))
             continue

@@ -1,0 +1,32 @@
+"""A resonant tunnelling diode in a thin GaAs wire with one subband: two AlGaAs barriers in the middle of n-i-n.
+
+Run with:  python examples/resonant_tunnelling_diode.py      (writes examples/results/resonant_tunnelling_diode.png)
+Lengths in Å, energies in eV.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # the wire is that of n_i_n.py
+
+from n_i_n import DOPED, INTRINSIC, SPACING, curve, draw
+
+HEIGHT, BARRIER, WELL = 0.3, 20.0, 50.0
+
+
+def barriers() -> np.ndarray:
+    """The band edge [eV] at every point: HEIGHT in both barriers."""
+    n_points = round((2 * DOPED + INTRINSIC) / SPACING)
+    distance = np.abs(np.arange(n_points) - (n_points - 1) / 2) * SPACING
+    return np.where((distance > WELL / 2) & (distance < WELL / 2 + BARRIER), HEIGHT, 0.0)
+
+
+if __name__ == "__main__":
+    result, places = curve(np.linspace(0, 0.36, 13), barriers())
+    for voltage, current, slope in zip(result.voltages, result.currents, result.slopes):
+        print(f"{voltage:6.3f} V   {current:9.5f} µA   dI/dV = {slope:9.5f} µA/V")
+    draw(result, places, barriers(), Path(__file__).parent / "results" / "resonant_tunnelling_diode.png")

@@ -1,0 +1,93 @@
+"""The current between the first two leads, on nodes that follow the leads' band edges.
+
+    I = g (e/h) ∫ T(E) [f(E − μ_0) − f(E − μ_1)] dE                                              (forward)
+    T̄_j = g (e/h) Ī w_j [f_0 − f_1]_j,   nodes and weights by `WindowNodes.pull`                 (pullback)
+
+`current` holds its nodes in the pullback; in a self-consistent device every lead moves with its voltage, T has a square
+root at its band edge, and the sum over nodes that stand still loses three digits there.
+
+Sources: Landauer, IBM J. Res. Dev. 1, 223 (1957); docs/adjoints/self-consistent.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import array_api_compat.numpy as host
+
+from ..array import array_namespace, device_of, to_numpy
+from ..constants import CURRENT_PER_EV
+from ..data import Device
+from ..primitives.occupation import bias_window, occupation
+from ..typing import LeadMethod
+from .band_edges import BandEdges
+from .transport import transmission, transmission_vjp
+from .window_breaks import WindowBreaks, window_breaks
+from .window_quadrature import WindowNodes, window_nodes
+
+TAIL = 60.0  # kT: far above a barrier T may be all there is
+RTOL = 1e-9
+
+
+class WindowCurrentCotangent(NamedTuple):
+    """Cotangents of the device, of μ_0 and μ_1 (2,), and of kT."""
+
+    device: Device
+    chemical_potentials: Any
+    kt: float
+
+
+def window_current(
+    device: Device,
+    mus: Any,
+    kt: float,
+    /,
+    *,
+    spin_degeneracy: float,
+    eta: float,
+    device_eta: float,
+    lead_method: LeadMethod,
+    memory_limit: float | None,
+    max_energies: int,
+    edges: Sequence[BandEdges | None] | None = None,
+) -> tuple[float, Callable[[float], WindowCurrentCotangent]]:
+    """I [µA] from lead 0 into lead 1 at μ (2,) and kT [eV], and its pullback Ī → `WindowCurrentCotangent`.
+
+    Kept for the pullback: the nodes.
+    """
+    options: dict[str, Any] = {"eta": eta, "device_eta": device_eta, "lead_method": lead_method}
+    options["memory_limit"] = memory_limit
+    scale = spin_degeneracy / 2 * CURRENT_PER_EV
+    like = device.hamiltonian.diagonal[0]
+    xp = array_namespace(like)
+
+    def moved(x: Any) -> Any:
+        return xp.asarray(x, device=device_of(like))
+
+    def window(energies: Any) -> Any:
+        return bias_window(energies, mus[:1], mus[1:2], kt)[:, 0]
+
+    breaks: WindowBreaks = window_breaks(device, mus[:2], kt, tail=TAIL, edges=edges)
+    nodes: WindowNodes = window_nodes(
+        lambda energies: (to_numpy(transmission(device, moved(energies), **options)) * window(energies))[:, None],
+        breaks.energies,
+        tolerance=1e-22 * kt,  # a transmission this small counts as none
+        rtol=RTOL,
+        max_energies=max_energies,
+        what="the current",
+    )
+
+    def window_current_pullback(current_bar: float) -> WindowCurrentCotangent:
+        w, f = scale * float(current_bar) * nodes.weights, occupation(nodes.energies, mus[:2], kt)
+        value, pullback = transmission_vjp(device, moved(nodes.energies), **options)
+        t, t_bar = to_numpy(value), w * window(nodes.energies)
+        found = pullback(moved(t_bar))
+        mu_bar = host.asarray([float(host.sum(w * t * f.d_mu[:, 0])), -float(host.sum(w * t * f.d_mu[:, 1]))])
+        kt_bar = float(host.sum(w * t * (f.d_kt[:, 0] - f.d_kt[:, 1])))
+        e_bar = to_numpy(found.energies) - w * t * (f.d_mu[:, 0] - f.d_mu[:, 1])  # ∂f/∂E = −∂f/∂μ
+        w_bar = t * t_bar / nodes.weights
+        device_bar, mu_bar, moved_bar = breaks.pull(device, nodes.pull(e_bar, w_bar), found.device, mu_bar)
+        return WindowCurrentCotangent(device_bar, mu_bar, kt_bar + moved_bar)
+
+    return scale * float(nodes.integrals[0]), window_current_pullback
