@@ -64,7 +64,7 @@ def run_transistor(
         checkpoint.unlink(missing_ok=True)
     with threadpool_limits(limits=1 if max(system.device.hamiltonian.block_sizes) <= SMALL_BLOCK else None):
         found = sweep(
-            lambda point, initial: evaluate(system, point, initial),
+            lambda point, initial: _evaluate_apart(system, point, initial),
             system.points,
             checkpoint=checkpoint,
             label=system.fingerprint,
@@ -105,6 +105,13 @@ def evaluate(system: TransistorSystem, point: Array, initial: Array | None) -> d
     }
 
 
+def _evaluate_apart(system: TransistorSystem, point: Array, initial: Array | None) -> dict[str, Any]:
+    """`evaluate` for the sweep, which continues the potential without the known share of the drain's metal."""
+    applied = float(point[0]) * system.drain_share
+    found = evaluate(system, point, None if initial is None else initial + applied)
+    return found | {"potential": found["potential"] - applied}
+
+
 def map_states(system: TransistorSystem) -> Array:
     """(V_d, V_g) [V] of the off- and the on-state: the largest drain voltage, computed gate voltages."""
     settings = system.job.settings
@@ -140,7 +147,9 @@ def _on_grid(system: TransistorSystem, found: dict[str, Array]) -> dict[str, Arr
     """(n_points, …) → (n_drain, n_gate, …) with rising gate voltages."""
     voltages = system.job.settings.voltages
     shape = (len(voltages.drain), voltages.gate_count)
-    return {name: found[name].reshape(*shape, *found[name].shape[1:])[:, ::-1] for name in QUANTITIES}
+    applied = system.points[:, :1] * system.drain_share
+    whole = found | {"potential": found["potential"] + applied}
+    return {name: whole[name].reshape(*shape, *whole[name].shape[1:])[:, ::-1] for name in QUANTITIES}
 
 
 def _map(system: TransistorSystem, quantities: dict[str, Array], state: Array, energies: Array) -> dict[str, Array]:

@@ -8,6 +8,7 @@ without a step. Everything across is layered: vacuum, the wall, vacuum (`gap`), 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,11 @@ class TransistorSystem:
     def metals_potential(self, drain: float, gate: float) -> Array:
         """φ [V] of gate and sleeves alone, without any charge: what the first point starts from."""
         return self.gated(gate).potential(np.zeros(len(self.positions)), -self.chemical_potentials(drain))
+
+    @cached_property
+    def drain_share(self) -> Array:
+        """dφ/dV_d of the drain's metal alone, without any charge, (n_rings,)."""
+        return self.metals_potential(1.0, 0.0) - self.metals_potential(0.0, 0.0)
 
     def options(self, drain: float) -> dict[str, Any]:
         """Keyword arguments of `self_consistent`."""

@@ -104,7 +104,7 @@ def charge(
     spin_degeneracy : float
         g: 2 for orbitals without spin, 1 for orbitals that carry it.
     eta, device_eta : float
-        Broadening [eV] of the leads and of the device in the bias window; in equilibrium there is none.
+        Broadening [eV] of the leads and of the device, at the poles as in the bias window.
     error : float
         Error allowed in the occupation of a state, and in every orbital's integral over the bias window [electrons].
     lowest : float, optional
@@ -369,8 +369,8 @@ class ChargeProblem:
             self.device,
             xp.real(z),
             (z.shape[0],),
-            0.0,
-            0.0,
+            self.eta,
+            self.device_eta,
             "decimation",
             None,
             self.memory_limit,

@@ -163,10 +163,8 @@ def _energies(request: Request, where: slice) -> tuple[Array, LeadSolver]:
     """The device's complex energies, and the solver of the leads at theirs."""
     xp = array_namespace(request.energies)
     real = xp.astype(request.energies[where], request.dtype)
-    if request.contour is None:
-        z_lead, z_device = real + 1j * request.eta, real + 1j * request.device_eta
-    else:
-        z_lead = z_device = request.contour[where]
+    z = real if request.contour is None else request.contour[where]
+    z_lead, z_device = z + 1j * request.eta, z + 1j * request.device_eta
     return z_device, LeadSolver(z_lead, where, request.method, request.at_real_energy)
 
 

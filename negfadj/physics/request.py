@@ -21,7 +21,7 @@ SMALLEST_BROADENING = 1e-9  # eV: below it a lead is treated as one at a real en
 class Request:
     """A checked calculation: arrays on the backend, energies flat; `origin` is the caller's own device.
 
-    `contour`, where it is given, are complex energies of leads and device alike, in place of E + iη.
+    `contour`, where it is given, are complex energies in place of E.
     """
 
     device: Device

@@ -144,3 +144,10 @@ def test_charge_refuses_what_has_no_meaning() -> None:
     tabulated = na.Device(chain(2).hamiltonian, (na.SelfEnergy(-0.1j * ONE[None]),))
     with pytest.raises(InputError, match="known only by its self-energy"):
         charge(tabulated, 0.0, temperature=300)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_two_choices_agree_when_the_leads_are_broadened(overlap: bool) -> None:
+    # what is left are the Lorentzian tails below the lowest energy, about η/10 of a state times the change of r there
+    found = charge(random_device(overlap=overlap), [0.25, -0.15], temperature=300, eta=1e-3)
+    assert found.error.max() <= 3e-7
