@@ -26,7 +26,7 @@ def barriers() -> np.ndarray:
 
 
 if __name__ == "__main__":
-    result, places = curve(np.linspace(0, 0.36, 13), barriers())
+    result, places = curve(np.linspace(0, 0.36, 10), barriers())
     for voltage, current, slope in zip(result.voltages, result.currents, result.slopes):
         print(f"{voltage:6.3f} V   {current:9.5f} µA   dI/dV = {slope:9.5f} µA/V")
     draw(result, places, barriers(), Path(__file__).parent / "results" / "resonant_tunnelling_diode.png")

@@ -43,6 +43,7 @@ from .physics.linear_response import (
     thermal_conductance_vjp,
 )
 from .physics.momentum import momentum_path, monkhorst_pack
+from .physics.neutral_lead import NeutralLead, neutral_lead
 from .physics.self_consistent import Solution, self_consistent, self_consistent_vjp
 from .physics.transport import (
     open_channels,
@@ -81,6 +82,7 @@ __all__ = [
     "MemoryLimitError",
     "MissingDependencyError",
     "NegfadjError",
+    "NeutralLead",
     "PeriodicHamiltonian",
     "SelfEnergy",
     "ShapeError",
@@ -101,6 +103,7 @@ __all__ = [
     "local_density_of_states_vjp",
     "momentum_path",
     "monkhorst_pack",
+    "neutral_lead",
     "open_channels",
     "shot_noise_factor",
     "shot_noise_factor_vjp",

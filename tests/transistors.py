@@ -31,8 +31,8 @@ gate_stop = 0.4
 gate_count = 3
 
 [numerics]
-error = 1e-6
-tolerance = 1e-8
+error = 1e-7
+tolerance = 1e-7
 """
 
 

@@ -15,6 +15,16 @@ from .lattice_device import Lattice, LatticeDevice, LatticeLead, lattice_device,
 from .lattices import honeycomb_ribbon, linear_chain, square_lattice, ssh_chain
 from .leads import LeadCell, recognise_lead
 from .link_phases import FLUX_QUANTUM, LeadPhases, PeierlsPhases, uniform_field_phases, vector_potential_phases
+from .nanotube import (
+    CircumferentialMode,
+    NanotubeModes,
+    circumferential_modes,
+    nanotube,
+    nanotube_model,
+    nanotube_radius,
+    zigzag_modes,
+    zigzag_ring_positions,
+)
 from .neighbours import NeighbourPairs, neighbour_pairs
 from .orbital_positions import OrbitalPositions, transport_positions
 from .parameters import parameter_set, parameter_sets, read_parameters
@@ -69,6 +79,7 @@ from .wires import zincblende_wire
 
 __all__ = [
     "BondLengthLaw",
+    "CircumferentialMode",
     "Cutoff",
     "EffectiveMassCotangent",
     "ExponentialLaw",
@@ -86,6 +97,7 @@ __all__ = [
     "LeadPhases",
     "MatrixFieldCotangent",
     "MatrixPhasesCotangent",
+    "NanotubeModes",
     "NeighbourPairs",
     "OrbitalIndex",
     "OrbitalPositions",
@@ -105,6 +117,7 @@ __all__ = [
     "TransportModel",
     "TransportModelCotangent",
     "UserLaw",
+    "circumferential_modes",
     "coupled_pairs",
     "device_from_periodic",
     "device_from_periodic_vjp",
@@ -135,6 +148,9 @@ __all__ = [
     "matrix_in_field_vjp",
     "matrix_with_phases",
     "matrix_with_phases_vjp",
+    "nanotube",
+    "nanotube_model",
+    "nanotube_radius",
     "neighbour_pairs",
     "orbital_index",
     "parameter_set",
@@ -159,5 +175,7 @@ __all__ = [
     "uniform_field_phases",
     "vector_potential_phases",
     "write_wannier90",
+    "zigzag_modes",
+    "zigzag_ring_positions",
     "zincblende_wire",
 ]

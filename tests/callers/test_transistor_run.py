@@ -18,8 +18,8 @@ from negfadj.errors import FileFormatError, InputError
 QUICK = (
     ("drain = [0.05, 0.2]", "drain = [0.02]"),
     ("gate_count = 3", "gate_count = 2"),
-    ("error = 1e-6", "error = 1e-4"),
-    ("tolerance = 1e-8", "tolerance = 1e-6"),
+    ("error = 1e-7", "error = 1e-4"),
+    ("tolerance = 1e-7", "tolerance = 1e-6"),
 )
 PICTURES = ["transfer", "states", "charge", "gradient"]
 
@@ -50,7 +50,7 @@ def test_an_unknown_kind_of_job_is_code_2(tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.slow
 def test_run_writes_results_pictures_and_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, ("drain = [0.05, 0.2]", "drain = [0.05, 0.1]"), ("gate_stop = 0.4", "gate_stop = 0.2"))
     code, out, err = call(capsys, "run", path)
     # so short a contact leaves a step at its end, and is told so
     assert code == 1 and "step between a lead and the end" in err and "1 of 8 checks failed" in err
