@@ -18,6 +18,7 @@ from ..typing import Array
 from .block_solve import solve_columns, solve_rows
 from .left_connected import left_connected
 from .open_system import BlockMatrix, OpenSystem
+from .population import by_block
 from .scattering import pull_scattering_states, scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
@@ -39,7 +40,7 @@ def lead_population_vjp(
     def lead_population_pullback(p_bar: Array, wrt: object = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
         for number, source in enumerate(sources):
-            _pull(accumulator, factors, states[source], source, _by_block(system, p_bar[:, number, :]))
+            _pull(accumulator, factors, states[source], source, by_block(system, p_bar[:, number, :]))
         return accumulator.finish()
 
     found = [lead_shares(system, states[source], source) for source in sources]
@@ -136,11 +137,6 @@ def _times(matrix: BlockMatrix, x: Sequence[Array]) -> list[Array]:
         if matrix.lower(i) is not None:
             found[i + 1] = found[i + 1] + product(matrix.lower(i), x[i])
     return found
-
-
-def _by_block(system: OpenSystem, p_bar: Array) -> list[Array]:
-    offsets = system.hamiltonian.offsets
-    return [p_bar[:, a:b] for a, b in zip(offsets, offsets[1:])]
 
 
 def _add_direct(

@@ -39,7 +39,7 @@ def population_vjp(system: OpenSystem, /) -> tuple[Array, Callable[..., SystemCo
 
     def population_pullback(p_bar: Array, wrt: object = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
-        weights = _by_block(system, p_bar)
+        weights = by_block(system, p_bar)
         # Ā = −G†ḠG† = −(G Ḡ†G)†: the congruence over A itself, daggered
         for row in selected_congruence(system, factors, _source(system, weights), system, factors):
             accumulator.dense(row.i, row.i, adjoint(row.diagonal))
@@ -90,7 +90,8 @@ def _half_products(g: Array, s: Array, g_back: Array, s_back: Array) -> Array:
     return (right + left) / 2
 
 
-def _by_block(system: OpenSystem, p_bar: Array) -> list[Array]:
+def by_block(system: OpenSystem, p_bar: Array) -> list[Array]:
+    """A number per orbital, (E, n_orbitals), cut into the blocks of the device."""
     offsets = system.hamiltonian.offsets
     return [p_bar[:, a:b] for a, b in zip(offsets, offsets[1:])]
 
