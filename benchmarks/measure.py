@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from negfadj.errors import NegfadjError
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Row:
         """What --json prints."""
         return {
             "case": self.case,
-            "value": self.value,
+            "value": None if math.isnan(self.value) else self.value,
             "unit": self.unit,
             "bar": self.bar_text,
             "pass": self.passed,
@@ -60,6 +64,43 @@ def ratios(base: Callable[[], object], others: dict[str, Callable[[], object]], 
         for name, function in others.items():
             found[name].append(_seconds(function) / reference)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def unless_it_fails(label: str, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows of one case; an error of the library makes a row that missed, with its message, and the run goes on."""
+    try:
+        yield from rows
+    except NegfadjError as error:
+        yield Row(f"{label}: {type(error).__name__}: {error}", math.nan, "", 0.0, at_least=True)
+
+
+def rounds(timers: Mapping[Any, Callable[[], float]], repeats: int) -> dict[Any, list[float]]:
+    """Seconds that every timer says: `repeats` rounds of all of them one after the other, the first left out."""
+    found: dict[Any, list[float]] = {name: [] for name in timers}
+    for number in range(repeats + 1):
+        for name, timer in timers.items():
+            seconds = timer()
+            if number:  # kernels compiled, caches warm
+                found[name].append(seconds)
+    return found
+
+
+def median_ratio(above: list[float], below: list[float]) -> float:
+    """Median of the ratios round by round."""
+    return statistics.median(a / b for a, b in zip(above, below))
+
+
+def timer(function: Callable[[], object], at_least: float = 0.02) -> Callable[[], float]:
+    """A timer of `function`: the mean over as many calls as fill `at_least` seconds, counted at the first use."""
+    calls: list[int] = []
+
+    def seconds() -> float:
+        if not calls:
+            function()
+            calls.append(max(1, round(at_least / _seconds(function))))
+        return _seconds(lambda: [function() for _ in range(calls[0])]) / calls[0]
+
+    return seconds
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -20,14 +20,14 @@ from negfadj.physics.neutral_lead import neutral_lead
 
 MASS, PERMITTIVITY = 0.067, 12.9  # GaAs
 SPACING, WIRE, OUTER = 5.0, 30.0, 80.0
-DOPED, INTRINSIC = 150.0, 100.0
+DOPED, INTRINSIC = 150.0, 300.0  # so long that the barrier sends most electrons back: the leads stay neutral
 DONORS = 0.03  # per Å of the doped ends: 0.3 per nm
 TEMPERATURE = 300.0
 
 
-def wire(barriers: np.ndarray | None = None):
+def wire(barriers: np.ndarray | None = None, intrinsic: float = INTRINSIC):
     """Device, electrostatics, electrons of a neutral point, and places of the points; barriers [eV] at every point."""
-    n_points = round((2 * DOPED + INTRINSIC) / SPACING)
+    n_points = round((2 * DOPED + intrinsic) / SPACING)
     x = (np.arange(n_points) - (n_points - 1) / 2) * SPACING
     edge = np.zeros(n_points) if barriers is None else barriers
     device = effective_mass_device(edge, np.full(n_points, MASS), spacing=SPACING)
@@ -37,7 +37,7 @@ def wire(barriers: np.ndarray | None = None):
     device = replace(device, leads=tuple(replace(lead, potential_energy=level) for lead in device.leads))
     end = x[-1] + SPACING / 2
     metal = (OUTER, OUTER + 1)
-    sleeve = INTRINSIC / 2 + 0.5 * DOPED  # the outer half of each doped end is in a metal sleeve
+    sleeve = intrinsic / 2 + 0.5 * DOPED  # the outer half of each doped end is in a metal sleeve
     electrostatics = axisymmetric_poisson(
         np.linspace(-end, end, n_points + 1),
         np.concatenate([np.linspace(0, 2 * WIRE, 13), np.linspace(2 * WIRE, OUTER, 4)[1:]]),
@@ -51,12 +51,14 @@ def wire(barriers: np.ndarray | None = None):
         ),
         lead_conductors=("source", "drain"),
     )
-    return device, electrostatics, electrons * (np.abs(x) > INTRINSIC / 2), x
+    return device, electrostatics, electrons * (np.abs(x) > intrinsic / 2), x
 
 
-def curve(biases: np.ndarray, barriers: np.ndarray | None = None) -> tuple[Curve, np.ndarray]:
+def curve(
+    biases: np.ndarray, barriers: np.ndarray | None = None, intrinsic: float = INTRINSIC
+) -> tuple[Curve, np.ndarray]:
     """The current–voltage curve, and the places of the points."""
-    device, electrostatics, neutral, x = wire(barriers)
+    device, electrostatics, neutral, x = wire(barriers, intrinsic)
     start = electrostatics.potential(np.zeros(len(x)))  # of the metal alone
     options = {"neutral": neutral, "temperature": TEMPERATURE, "error": 1e-6, "tolerance": 1e-7, "initial": start}
     return current_voltage(device, electrostatics, biases, options=options), x

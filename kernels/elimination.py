@@ -13,7 +13,7 @@ from numba import njit
 from .lapack import inverse_buffers, invert
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _carry(transfer, w, carried, w_out):  # type: ignore[no-untyped-def]
     """w' from L g in `transfer`."""
     if w.shape[1] > 0:
@@ -21,7 +21,7 @@ def _carry(transfer, w, carried, w_out):  # type: ignore[no-untyped-def]
         w_out[:] = -carried
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _dense(diagonal, lower, g, upper, w, g_out, w_out):  # type: ignore[no-untyped-def]
     n, m = lower.shape[1], lower.shape[2]
     transfer, product = np.empty((n, m), g.dtype), np.empty((n, n), g.dtype)
@@ -35,7 +35,7 @@ def _dense(diagonal, lower, g, upper, w, g_out, w_out):  # type: ignore[no-untyp
         invert(g_out[k], sizes, pivots, work)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _real(diagonal, lower, g_parts, upper, w, g_out, w_out):  # type: ignore[no-untyped-def]
     """`g_parts` (E, m, 2m) are the real and imaginary parts of g side by side in every entry."""
     n, m = lower.shape
@@ -58,7 +58,7 @@ def _real(diagonal, lower, g_parts, upper, w, g_out, w_out):  # type: ignore[no-
         invert(g_out[k], sizes, pivots, work)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _monomial(diagonal, by_row, column_of_row, g, by_column, row_of_column, w, g_out, w_out):  # type: ignore[no-untyped-def]
     n, m = diagonal.shape[-1], g.shape[-1]
     transfer, carried = np.empty((n, m), g.dtype), np.empty((n, w.shape[2]), g.dtype)

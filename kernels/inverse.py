@@ -1,6 +1,7 @@
-"""Inverse of every matrix of a stack: getrf and getri one matrix after the other, without Python between them.
+"""Inverse of every matrix of a stack, one after the other, without Python between them.
 
-8 n³ real operations against the 32 n³/3 of NumPy's solve with the identity.
+2 n³ operations against the 8 n³/3 of NumPy's solve with the identity. Real ones by `gauss_jordan`, complex ones by
+LAPACK.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from . import gauss_jordan
 from .lapack import inverse_buffers, invert
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _inverse_stack(x):  # type: ignore[no-untyped-def]
     sizes, pivots, work = inverse_buffers(x[0])
     for k in range(x.shape[0]):
@@ -19,8 +21,10 @@ def _inverse_stack(x):  # type: ignore[no-untyped-def]
 
 
 def inverse(x: np.ndarray) -> np.ndarray:
-    """Inverse of complex (…, n, n); NaN where a matrix is singular."""
-    n = x.shape[-1]
-    out = np.array(x, order="C", copy=True).reshape(-1, n, n)
-    _inverse_stack(out)
+    """Inverse of (…, n, n); NaN where a matrix is singular."""
+    out = np.array(x, order="C", copy=True)
+    if out.size == 0:
+        return out
+    out = out.reshape(-1, *x.shape[-2:])
+    (_inverse_stack if out.dtype.kind == "c" else gauss_jordan.invert_stack)(out)
     return out.reshape(x.shape)

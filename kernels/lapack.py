@@ -12,14 +12,16 @@ from numba import njit, types
 from numba.extending import get_cython_function_address, overload
 
 
-def _external(name: str, n_arguments: int) -> types.ExternalFunction:
+def external(library: str, name: str, n_arguments: int) -> types.ExternalFunction:
+    """A routine of SciPy's BLAS or LAPACK as a function that compiled code can call."""
     symbol = f"negfadj_{name}"
-    llvm.add_symbol(symbol, get_cython_function_address("scipy.linalg.cython_lapack", name))
+    llvm.add_symbol(symbol, get_cython_function_address(library, name))
     return types.ExternalFunction(symbol, types.void(*([types.voidptr] * n_arguments)))
 
 
-_zgetrf, _zgetri = _external("zgetrf", 6), _external("zgetri", 7)
-_cgetrf, _cgetri = _external("cgetrf", 6), _external("cgetri", 7)
+_LETTERS = {types.float64: "d", types.float32: "s", types.complex128: "z", types.complex64: "c"}
+_GETRF = {dtype: external("scipy.linalg.cython_lapack", f"{x}getrf", 6) for dtype, x in _LETTERS.items()}
+_GETRI = {dtype: external("scipy.linalg.cython_lapack", f"{x}getri", 7) for dtype, x in _LETTERS.items()}
 
 
 def _getrf(n, a, pivots, info):  # type: ignore[no-untyped-def]
@@ -32,7 +34,7 @@ def _getri(n, a, pivots, work, lwork, info):  # type: ignore[no-untyped-def]
 
 @overload(_getrf)
 def _overload_getrf(n, a, pivots, info):  # type: ignore[no-untyped-def]
-    function = _zgetrf if a.dtype == types.complex128 else _cgetrf
+    function = _GETRF[a.dtype]
 
     def call(n, a, pivots, info):  # type: ignore[no-untyped-def]
         function(n.ctypes, n.ctypes, a.ctypes, n.ctypes, pivots.ctypes, info.ctypes)
@@ -42,7 +44,7 @@ def _overload_getrf(n, a, pivots, info):  # type: ignore[no-untyped-def]
 
 @overload(_getri)
 def _overload_getri(n, a, pivots, work, lwork, info):  # type: ignore[no-untyped-def]
-    function = _zgetri if a.dtype == types.complex128 else _cgetri
+    function = _GETRI[a.dtype]
 
     def call(n, a, pivots, work, lwork, info):  # type: ignore[no-untyped-def]
         function(n.ctypes, a.ctypes, n.ctypes, pivots.ctypes, work.ctypes, lwork.ctypes, info.ctypes)
@@ -50,16 +52,16 @@ def _overload_getri(n, a, pivots, work, lwork, info):  # type: ignore[no-untyped
     return call
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def inverse_buffers(a):  # type: ignore[no-untyped-def]
     """(sizes, pivots, work) for `invert` on matrices like `a` (n, n)."""
     n = a.shape[0]
     return np.array([n, 64 * n, 0], dtype=np.int32), np.empty(n, dtype=np.int32), np.empty(64 * n, dtype=a.dtype)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def invert(a, sizes, pivots, work):  # type: ignore[no-untyped-def]
-    """Replace the contiguous complex matrix `a` by its inverse; by NaN when it is singular.
+    """Replace the contiguous matrix `a` by its inverse; by NaN when it is singular.
 
     Row-major data are LAPACK's transpose, and the inverse of the transpose is the transpose of the inverse.
     """
@@ -68,4 +70,4 @@ def invert(a, sizes, pivots, work):  # type: ignore[no-untyped-def]
     if info[0] == 0:
         _getri(n, a, pivots, work, lwork, info)
     if info[0] != 0:
-        a[:] = complex(np.nan, np.nan)
+        a *= np.nan  # real and imaginary parts

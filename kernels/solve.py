@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gather(values, index, x, w, side, out):  # type: ignore[no-untyped-def]
     """out = w − M x (side 0) or w − x M (side 1) for one entry a row and column; w of no size is zero."""
     for i in range(out.shape[0]):
@@ -31,7 +31,7 @@ def _gather(values, index, x, w, side, out):  # type: ignore[no-untyped-def]
                 out[i, j] += w[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _real_product(block, x, w, side, out):  # type: ignore[no-untyped-def]
     """out = w − M x (side 0) or w − x M (side 1) for a real M, as one real product; w of no size is zero."""
     n, m = x.shape
@@ -55,7 +55,7 @@ def _real_product(block, x, w, side, out):  # type: ignore[no-untyped-def]
                 out[i, j] += w[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _step_gathered(g, values, index, x, w, side, out):  # type: ignore[no-untyped-def]
     inner = np.empty(out.shape[1:], out.dtype)
     for k in range(out.shape[0]):
@@ -66,7 +66,7 @@ def _step_gathered(g, values, index, x, w, side, out):  # type: ignore[no-untype
             np.dot(inner, g[k], out[k])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _step_real(g, block, x, w, side, out):  # type: ignore[no-untyped-def]
     inner = np.empty(out.shape[1:], out.dtype)
     for k in range(out.shape[0]):
@@ -77,7 +77,7 @@ def _step_real(g, block, x, w, side, out):  # type: ignore[no-untyped-def]
             np.dot(inner, g[k], out[k])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _carry_gathered(g, values, index, w, side, out):  # type: ignore[no-untyped-def]
     inner, nothing = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype)
     for k in range(out.shape[0]):
@@ -88,7 +88,7 @@ def _carry_gathered(g, values, index, w, side, out):  # type: ignore[no-untyped-
         _gather(values[k % values.shape[0]], index, inner, nothing, side, out[k])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _carry_real(g, block, w, side, out):  # type: ignore[no-untyped-def]
     inner, nothing = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype)
     for k in range(out.shape[0]):

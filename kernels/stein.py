@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _doubling(p, q, c, out, eps, most):  # type: ignore[no-untyped-def]
     """P [Y P] and [P Y; Q] Q: one pass is two products."""
     r = c.shape[-1]

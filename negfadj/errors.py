@@ -48,6 +48,10 @@ class BackendError(NegfadjError, RuntimeError):
     """The requested backend cannot be used on this machine."""
 
 
+class KernelCompilationError(BackendError):
+    """A CUDA kernel does not compile on this machine; ``use_kernels("reference")`` goes on without it."""
+
+
 class MemoryLimitError(NegfadjError, MemoryError):
     """The work does not fit the memory limit even at one energy at a time."""
 

@@ -251,8 +251,8 @@ MUTATIONS = [
     ("primitives.surface", "stein_doubling", lambda f: lambda p, q, c: c, "transmission"),
     ("primitives.surface", "stein_doubling", _negated, "density_of_states"),
     ("primitives.system_cotangent", "trace_product", _negated, "density_of_states"),
-    ("primitives.system_cotangent", "sum_of_products", _negated, "transmission"),
-    ("primitives.system_cotangent", "sum_of_products", _conjugated, "transmission"),
+    ("primitives.system_cotangent", "sum_of_products", _negated, "lead_density"),
+    ("primitives.system_cotangent", "sum_of_products", _conjugated, "lead_density"),
     ("primitives.population", "_add_direct", lambda f: lambda *a: None, "density_of_states"),
     ("primitives.population", "_source", lambda f: lambda s, w: f(s, [-x for x in w]), "density_of_states"),
     ("primitives.bond_current", "_add_coupling", lambda f: lambda *a: None, "bond_current"),
@@ -268,6 +268,32 @@ MUTATIONS = [
 def test_check_vjp_catches_a_change_inside_the_library(
     module: str, attribute: str, mutation: Any, observable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    target = importlib.import_module(f"negfadj.{module}")
+    monkeypatch.setattr(target, attribute, mutation(getattr(target, attribute)))
+    with pytest.raises((GradientError, na.ConvergenceError)):
+        _check(observable, eta=0.3)
+
+
+REACTION_MUTATIONS = [
+    ("primitives.system_cotangent", "_SUM_OF_OUTER", _negated, "transmission"),
+    ("primitives.transmission", "hermitian_pullback", lambda f: lambda r, b, c, w: f(r, -b, c, w), "transmission"),
+    (
+        "primitives.transmission",
+        "hermitian_pullback",
+        lambda f: lambda r, b, c, w: f(r, b, tuple(-x for x in c), w),
+        "transmission",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "attribute", "mutation", "observable"),
+    [pytest.param(*m, id=f"{m[0]}.{m[1]}-{k}") for k, m in enumerate(REACTION_MUTATIONS)],
+)
+def test_check_vjp_catches_a_change_in_the_reaction_matrix(
+    module: str, attribute: str, mutation: Any, observable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("negfadj.physics.request"), "REACTION_MATRIX", True)
     target = importlib.import_module(f"negfadj.{module}")
     monkeypatch.setattr(target, attribute, mutation(getattr(target, attribute)))
     with pytest.raises((GradientError, na.ConvergenceError)):

@@ -46,7 +46,7 @@ class Monomial:
 
 @dataclass(frozen=True, eq=False)
 class RealBlock:
-    """A real matrix (1, n, m) that multiplies complex NumPy stacks as two real ones."""
+    """A real matrix (1, n, m) that multiplies complex NumPy stacks as two real ones, and real ones as it is."""
 
     block: np.ndarray
 
@@ -58,6 +58,9 @@ class RealBlock:
         return found
 
     def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
+        if x.dtype.kind == "f":
+            real: np.ndarray = x @ self.block
+            return real
         product = np.empty((x.shape[0], x.shape[1], self.block.shape[-1]), dtype=x.dtype)
         product.real = np.ascontiguousarray(x.real) @ self.block
         product.imag = np.ascontiguousarray(x.imag) @ self.block

@@ -37,13 +37,14 @@ class Kernel:
     """A hot loop with one definition and any number of faster twins.
 
     `numba` and `cuda` are "module:function" under ``negfadj._kernels``, imported at first use; they serve complex
-    arrays.
+    arrays, and `real` ones too where that says so.
     """
 
     name: str
     reference: Callable[..., Any]
     numba: str | None = None
     cuda: str | None = None
+    real: bool = False
 
     def __post_init__(self) -> None:
         KERNELS[self.name] = self
@@ -56,7 +57,7 @@ class Kernel:
         """The function that serves arrays like `x` under the present choice of kernels."""
         if _choice.get() == "reference":
             return self.reference
-        if isinstance(x, np.ndarray) and x.dtype.kind == "c" and self.numba is not None:
+        if isinstance(x, np.ndarray) and x.dtype.kind in ("cf" if self.real else "c") and self.numba is not None:
             return _load(self.numba)
         if array_api_compat.is_cupy_array(x) and self.cuda is not None:
             return _load(self.cuda)
@@ -96,7 +97,7 @@ def _inverse_reference(x: Array) -> Array:
         return xp.stack([_inverse_reference(x[k, ...]) for k in range(x.shape[0])])
 
 
-inverse = Kernel("inverse", _inverse_reference, numba="inverse:inverse")
+inverse = Kernel("inverse", _inverse_reference, numba="inverse:inverse", cuda="cuda_inverse:inverse", real=True)
 
 
 @contextmanager

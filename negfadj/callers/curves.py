@@ -2,13 +2,14 @@
 
     dI/dV,   g_m = dI/dV_g,   S = ln 10 · I/g_m  [mV per decade]
 
-Every slope is one transposed solve at the solution, not a difference of neighbours.
+Every slope is one transposed solve at the solution, not a difference of neighbours. A point that does not converge is
+walked to from its neighbour, the first one from no bias at a higher temperature.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -16,8 +17,16 @@ from typing import Any
 import numpy as np
 
 from ..data import Device
-from ..errors import InputError
-from ..physics.self_consistent import SelfConsistentCotangent, Solution, self_consistent_vjp
+from ..errors import InputError, InputTypeError
+from ..physics.continuation import checked_options, self_consistent_by_continuation
+from ..physics.energy_integral import real_host
+from ..physics.sector import Sector
+from ..physics.self_consistent import (
+    SelfConsistencyError,
+    SelfConsistentCotangent,
+    Solution,
+    self_consistent_vjp,
+)
 from ..typing import Array, ArrayLike
 from .fingerprint import fingerprint
 from .sweep import Progress, sweep
@@ -80,7 +89,7 @@ def subthreshold_swing(current: ArrayLike, transconductance: ArrayLike) -> Array
 
 
 def current_voltage(
-    device: Device,
+    device: Device | Sequence[Sector],
     electrostatics: Any,
     biases: ArrayLike,
     *,
@@ -95,7 +104,7 @@ def current_voltage(
     device : Device
     electrostatics : Electrostatics
     biases : array, shape (n_points,)
-        V [V], one after the other; neighbours should be near.
+        V [V], one after the other, each from its neighbour; where one does not converge, others are put in between.
     options : mapping
         Keyword arguments of `self_consistent`: `neutral`, `sites`, `temperature`, …, but for `bias`; `initial` is for
         the first point.
@@ -109,19 +118,20 @@ def current_voltage(
     ------
     As `sweep` and `self_consistent`.
     """
-    _check_options(options, ("bias", "chemical_potentials"))
+    given = checked_options(options)
+    for name in ("bias", "chemical_potentials"):
+        if given.get(name) is not None:
+            raise InputError(f"options has {name!r}, which the sweep sets itself; leave it out.")
 
     def evaluate(bias: Array, initial: Array | None) -> dict[str, Any]:
-        solution, pullback = self_consistent_vjp(
-            device, electrostatics, **(dict(options) | {"bias": float(bias), "initial": initial})
-        )
+        solution, pullback = _solved(device, electrostatics, given | {"bias": float(bias)}, initial)
         return _values(solution, pullback(current=1.0).bias)
 
-    return _curve(evaluate, biases, (device, electrostatics, "bias"), options, checkpoint, progress)
+    return _curve(evaluate, biases, "biases", (device, electrostatics, "bias"), given, checkpoint, progress)
 
 
 def transfer_curve(
-    device: Device,
+    device: Device | Sequence[Sector],
     electrostatics: Any,
     gate_voltages: ArrayLike,
     *,
@@ -156,18 +166,39 @@ def transfer_curve(
     """
     if isinstance(gates, str) or not gates:
         raise InputError(f"gates={gates!r} must be a sequence of names of conductors.")
+    if not hasattr(electrostatics, "with_voltages"):
+        raise InputTypeError(
+            f"electrostatics is a {type(electrostatics).__name__}, which has no gates; pass one with conductors, such "
+            "as FiniteVolumePoisson."
+        )
+    given = checked_options(options)
 
     def evaluate(voltage: Array, initial: Array | None) -> dict[str, Any]:
         gated = electrostatics.with_voltages({name: float(voltage) for name in gates})
-        solution, pullback = self_consistent_vjp(device, gated, **(dict(options) | {"initial": initial}))
+        solution, pullback = _solved(device, gated, given, initial)
         return _values(solution, gate_slope(pullback(current=1.0), gates))
 
-    return _curve(evaluate, gate_voltages, (device, electrostatics, tuple(gates)), options, checkpoint, progress)
+    what = (device, electrostatics, tuple(gates))
+    return _curve(evaluate, gate_voltages, "gate_voltages", what, given, checkpoint, progress)
 
 
 def gate_slope(bar: SelfConsistentCotangent, gates: Sequence[str]) -> float:
     """The derivative by the common voltage of the named conductors."""
     return float(sum(conductor.voltage for conductor in bar.electrostatics.conductors if conductor.name in gates))
+
+
+def _solved(
+    device: Device | Sequence[Sector], electrostatics: Any, options: dict[str, Any], initial: Array | None
+) -> tuple[Solution, Callable[..., SelfConsistentCotangent]]:
+    """The solution from `initial`; without one from where the options say, by continuation where that fails."""
+    options = options | {"initial": options.get("initial") if initial is None else initial}
+    try:
+        return self_consistent_vjp(device, electrostatics, **options)
+    except SelfConsistencyError:
+        if initial is not None:  # the sweep has a neighbour to walk from
+            raise
+    walked = self_consistent_by_continuation(device, electrostatics, options=options, is_direct_first=False)
+    return self_consistent_vjp(device, electrostatics, **(options | {"initial": walked.solution}))
 
 
 def _values(solution: Solution, slope: float | None) -> dict[str, Any]:
@@ -185,22 +216,21 @@ def _values(solution: Solution, slope: float | None) -> dict[str, Any]:
 def _curve(
     evaluate: Any,
     voltages: ArrayLike,
+    name: str,
     what: tuple[Any, ...],
     options: Mapping[str, Any],
     checkpoint: str | PathLike[str] | None,
     progress: Progress | None,
 ) -> Curve:
-    points = np.array(voltages, dtype=np.float64)
+    points = real_host(voltages, name)
     if points.ndim != 1 or not len(points):
-        raise InputError(f"voltages has shape {points.shape} but must be (n_points,), one point at least.")
-    label = "" if checkpoint is None else fingerprint(*what, dict(options))
+        raise InputError(f"{name} has shape {points.shape} but must be (n_points,), one point at least.")
+    # how much memory it may take changes no number
+    counted = {key: value for key, value in options.items() if key != "memory_limit"}
+    label = "" if checkpoint is None else fingerprint(*what, counted)
     initial = getattr(options.get("initial"), "potential", options.get("initial"))
+    initial = None if isinstance(initial, str) else initial  # a way to start, which `_solved` knows
     found = sweep(evaluate, points, initial=initial, checkpoint=checkpoint, label=label, progress=progress)
-    names = ("current", "slope", "potential", "charge", "residual", "iterations", "evaluations")
-    return Curve(points, *(found[name] for name in names))
+    columns = ("current", "slope", "potential", "charge", "residual", "iterations", "evaluations")
+    return Curve(points, *(found[column] for column in columns))
 
-
-def _check_options(options: Mapping[str, Any], taken: Sequence[str]) -> None:
-    for name in taken:
-        if options.get(name) is not None:
-            raise InputError(f"options has {name!r}, which the sweep sets itself; leave it out.")

@@ -5,8 +5,8 @@ through both,
 
     φ(p) ≈ φ(a) + s [φ(a) − φ(b)],   p − a = s (a − b),
 
-as long as the same guess for a was nearer to φ(a) than φ(b) was. Where a point does not converge, the way to it is
-halved, up to 16 parts.
+as long as the same guess for a was nearer to φ(a) than φ(b) was. Where a point does not converge, others are put in on
+the way to it, at steps that halve where one fails and grow where one does not (`implicit.walk`); they are not kept.
 
 Sources: E. L. Allgower and K. Georg, Introduction to Numerical Continuation Methods (2003), Sec. 2.2.
 """
@@ -23,10 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConvergenceError, FileFormatError, InputError, ShapeError
+from ..errors import ConvergenceError, FileFormatError, InputError, InputTypeError, ShapeError
+from ..implicit.walk import walk
+from ..physics.energy_integral import real_host
 from ..typing import Array, ArrayLike
 
-FINEST = 4  # halvings of the way to a point
+SMALLEST_STEP = 1 / 64  # of the way to a point
 Evaluate = Callable[[Array, Array | None], Mapping[str, Any]]
 Progress = Callable[[int, int], None]
 
@@ -67,21 +69,22 @@ def sweep(
     Raises
     ------
     ConvergenceError
-        When a point does not converge even in 16 parts of the way; it names the point. The checkpoint has those before.
+        When a point is not reached even by steps of a 64th of the way; it names the point. The checkpoint has those
+        before.
     InputError, ShapeError
         For points that are no numbers, a checkpoint of another sweep, results whose shapes change.
     FileFormatError
         When the checkpoint cannot be read.
     """
-    given = np.array(points, dtype=np.float64)
-    if given.ndim not in (1, 2) or given.shape[0] == 0 or not np.all(np.isfinite(given)):
-        raise ShapeError(f"points has shape {given.shape} but must be (n_points,) or (n_points, n_parameters), finite.")
+    given = real_host(points, "points")
+    if given.ndim not in (1, 2) or given.shape[0] == 0:
+        raise ShapeError(f"points has shape {given.shape} but must be (n_points,) or (n_points, n_parameters).")
     path = None if checkpoint is None else Path(checkpoint)
     done = [] if path is None else _read(path, given, label)
     report = progress or (lambda n_done, n_points: None)
     report(len(done), len(given))
     flat = given.reshape(len(given), -1)
-    start = None if initial is None else np.array(initial, dtype=np.float64)
+    start = None if initial is None else real_host(initial, "initial")
     for k in range(len(done), len(given)):
         found = _reached(evaluate, given, k, start if k == 0 else _guess(flat, done, k), flat, done)
         done.append(_checked(found, done, k))
@@ -132,32 +135,35 @@ def _behind(points: Array, a: int, step: Array, n_done: int) -> tuple[int, float
 def _reached(
     evaluate: Evaluate, points: Array, k: int, start: Array | None, flat: Array, done: list[dict[str, Array]]
 ) -> Mapping[str, Any]:
-    """Point k, straight from its guess, or by ever smaller steps from its neighbour."""
+    """Point k, straight from its guess, or by steps from its neighbour."""
     try:
         return evaluate(points[k], start)
-    except ConvergenceError as error:
+    except ConvergenceError:
         if k == 0:
             raise
-        failure = error
     a = _nearest(flat, k, k)
-    for halvings in range(1, FINEST + 1):
-        n_steps = 2**halvings
-        potential: Array = done[a]["potential"]
-        try:
-            for i in range(1, n_steps + 1):
-                found = evaluate(points[a] + (points[k] - points[a]) * (i / n_steps), potential)
-                potential = np.asarray(found["potential"])
-            return found
-        except ConvergenceError as error:
-            failure = error
-    raise ConvergenceError(
-        f"the sweep ends at point {k} = {points[k].tolist()}, which is not reached from {points[a].tolist()} even in "
-        f"{2**FINEST} steps: {failure}",
-        residual=failure.residual,
-    ) from failure
+
+    def solve(share: float, guess: Array) -> tuple[Mapping[str, Any], Array]:
+        between = points[k] if share == 1.0 else points[a] + share * (points[k] - points[a])
+        found = evaluate(between, guess)
+        return found, np.asarray(found["potential"])
+
+    try:
+        return walk(solve, done[a]["potential"], first_step=0.5, smallest_step=SMALLEST_STEP).found
+    except ConvergenceError as failure:
+        raise ConvergenceError(
+            f"the sweep ends at point {k} = {points[k].tolist()}, which is not reached from {points[a].tolist()}: "
+            f"{failure}",
+            residual=failure.residual,
+        ) from failure
 
 
 def _checked(found: Mapping[str, Any], done: list[dict[str, Array]], k: int) -> dict[str, Array]:
+    if not isinstance(found, Mapping):
+        raise InputTypeError(
+            f"evaluate returned a {type(found).__name__}; return a mapping of names to numbers or arrays, "
+            '"potential" among them.'
+        )
     values = {name: np.array(value) for name, value in found.items()}
     if "potential" not in values:
         raise InputError('evaluate returned no "potential", from which the next point would start.')

@@ -19,6 +19,7 @@ GOLD = "#ffd166"
 CHANGES = (
     ("gate_work_function", 0.001, "gate work function  +1 meV"),
     ("oxide_permittivity", None, "oxide permittivity  +1 %"),
+    ("oxide_thickness", None, "oxide thickness  +1 %"),
     ("doping", None, "doping of the ends  +1 %"),
     ("temperature", 1.0, "temperature  +1 K"),
     ("drain_voltage", 0.01, "drain voltage  +10 mV"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from os import PathLike
@@ -82,7 +83,7 @@ def make_transistor_dataset(
         "x": (("ring",), system.positions, {"units": "angstrom", "long_name": "place along the tube"}),
         "energy": (("energy",), energies, {"units": "eV", "long_name": "energy from the source's chemical potential"}),
         "parameter": (("parameter",), np.array(PARAMETERS, dtype=object), {"long_name": "what the current depends on"}),
-        "parameter_unit": (("parameter",), np.array(UNITS, dtype=object)),
+        "parameter_unit": (("parameter",), np.array(list(UNITS.values()), dtype=object)),
         "parameter_value": (("parameter",), parameter_values(system)),
         "state": (("state",), np.array(["off", "on"], dtype=object)),
         "state_drain_voltage": (("state",), states[:, 0], {"units": "V"}),
@@ -93,18 +94,15 @@ def make_transistor_dataset(
 
 def parameter_values(system: TransistorSystem) -> Array:
     """The values of `PARAMETERS`; NaN for the voltages, which are swept."""
-    materials, voltages = system.job.settings.materials, system.job.settings.voltages
-    nan = float("nan")
-    return np.array(
-        [
-            nan,
-            nan,
-            materials.gate_work_function,
-            materials.oxide_permittivity,
-            materials.doping,
-            voltages.temperature,
-        ]
-    )
+    settings = system.job.settings
+    values = {
+        "gate_work_function": settings.materials.gate_work_function,
+        "oxide_permittivity": settings.materials.oxide_permittivity,
+        "oxide_thickness": settings.geometry.oxide,
+        "doping": settings.materials.doping,
+        "temperature": settings.voltages.temperature,
+    }
+    return np.array([values.get(name, math.nan) for name in PARAMETERS])
 
 
 def read_transistor(path: str | PathLike[str]) -> Any:

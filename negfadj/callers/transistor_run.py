@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ import negfadj
 
 from ..data import Device
 from ..errors import InputError
+from ..physics.continuation import self_consistent_by_continuation
 from ..physics.potential import device_in_potential
-from ..physics.self_consistent import self_consistent_vjp
+from ..physics.self_consistent import (
+    SelfConsistencyError,
+    SelfConsistentCotangent,
+    Solution,
+    self_consistent_vjp,
+)
 from ..typing import Array
 from .curves import subthreshold_swing
 from .results import check_writable, write_dataset
@@ -52,7 +59,7 @@ def run_transistor(
     InputError
         When there is no checkpoint to go on from, or it belongs to another job, or the results cannot be written.
     ConvergenceError
-        When a point does not converge; the checkpoint holds those before it.
+        When a point is not reached, neither from its neighbour nor in steps; the checkpoint holds those before it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,10 +91,7 @@ def run_transistor(
 def evaluate(system: TransistorSystem, point: Array, initial: Array | None) -> dict[str, Any]:
     """The quantities at (V_d, V_g), as `transistor_results.QUANTITIES` names them."""
     drain, gate = (float(v) for v in point)
-    start = system.metals_potential(drain, gate) if initial is None else initial
-    solution, pullback = self_consistent_vjp(
-        system.device, system.gated(gate), **(system.options(drain) | {"initial": start})
-    )
+    solution, pullback = _solved(system, drain, gate, initial)
     bar = pullback(current=1.0)
     gradient = system.parameters_bar(bar)
     return {
@@ -103,6 +107,20 @@ def evaluate(system: TransistorSystem, point: Array, initial: Array | None) -> d
         "adjoint_products": bar.krylov_products,
         "adjoint_residual": bar.residual,
     }
+
+
+def _solved(
+    system: TransistorSystem, drain: float, gate: float, initial: Array | None
+) -> tuple[Solution, Callable[..., SelfConsistentCotangent]]:
+    """The solution from `initial`; without one from local neutrality, and by continuation where that fails."""
+    electrostatics, options = system.gated(gate), system.options(drain)
+    try:
+        return self_consistent_vjp(system.device, electrostatics, **(options | {"initial": initial}))
+    except SelfConsistencyError:
+        if initial is not None:  # the sweep has a neighbour to walk from
+            raise
+    walked = self_consistent_by_continuation(system.device, electrostatics, options=options, is_direct_first=False)
+    return self_consistent_vjp(system.device, electrostatics, **(options | {"initial": walked.solution}))
 
 
 def _evaluate_apart(system: TransistorSystem, point: Array, initial: Array | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from ..models.nanotube import circumferential_modes, nanotube_radius
 from .transistor_system import PARAMETERS, TransistorSystem
 
-SHOWN = ("gate_work_function", "oxide_permittivity", "doping", "temperature", "drain_voltage")
+SHOWN = ("gate_work_function", "oxide_permittivity", "oxide_thickness", "doping", "temperature", "drain_voltage")
 
 
 def transistor_rows(system: TransistorSystem) -> list[tuple[str, str]]:

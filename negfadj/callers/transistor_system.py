@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Device
-from ..electrostatics.axisymmetric import Layer, axisymmetric_poisson, layer_permittivities_bar
+from ..electrostatics.axisymmetric import Layer, axisymmetric_poisson, layer_permittivities_bar, radial_lines_bar
 from ..electrostatics.bodies import Conductor
 from ..electrostatics.finite_volume import FiniteVolumePoisson
 from ..electrostatics.regions import Box
@@ -34,10 +34,20 @@ from ..typing import Array
 from .curves import gate_slope
 from .fingerprint import fingerprint
 from .transistor_file import TransistorJob
+from .transistor_layers import joined_layers
 
-PARAMETERS = ("gate_voltage", "drain_voltage", "gate_work_function", "oxide_permittivity", "doping", "temperature")
-UNITS = ("V", "V", "eV", "1", "1/nm", "K")
+UNITS = {  # of the parameters
+    "gate_voltage": "V",
+    "drain_voltage": "V",
+    "gate_work_function": "eV",
+    "oxide_permittivity": "1",
+    "oxide_thickness": "angstrom",
+    "doping": "1/nm",
+    "temperature": "K",
+}
+PARAMETERS = tuple(UNITS)
 METAL = 1.0  # Å: thickness of the sheets that stand for metal
+LAYER = 8  # orbitals: rings of few modes are joined up to here, fewer steps for each sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +99,7 @@ class TransistorSystem:
     def fingerprint(self) -> str:
         """Of everything that the numbers depend on."""
         settings = self.job.settings.model_dump(mode="json", exclude={"title", "output", "voltages"})
-        return fingerprint(settings, self._kelvin)
+        return fingerprint(settings, self._kelvin, PARAMETERS)
 
     @property
     def gap(self) -> float:
@@ -107,7 +117,7 @@ class TransistorSystem:
         return self.electrostatics.with_voltages({"gate": gate - work_function})
 
     def metals_potential(self, drain: float, gate: float) -> Array:
-        """φ [V] of gate and sleeves alone, without any charge: what the first point starts from."""
+        """φ [V] of gate and sleeves alone, without any charge."""
         return self.gated(gate).potential(np.zeros(len(self.positions)), -self.chemical_potentials(drain))
 
     @cached_property
@@ -130,9 +140,10 @@ class TransistorSystem:
         }
 
     def parameters_bar(self, bar: SelfConsistentCotangent) -> Array:
-        """The derivatives by `PARAMETERS`, (6,), from a pullback's cotangents.
+        """The derivatives by `PARAMETERS`, (7,), from a pullback's cotangents.
 
-        Doping and temperature also move the neutral leads, U(N, T), and with them the metal sleeves, at −U.
+        Doping and temperature also move the neutral leads, U(N, T), and with them the metal sleeves, at −U. The oxide
+        grows outwards and carries the metal along; the grid in it is stretched.
         """
         assert bar.chemical_potentials is not None
         gate = gate_slope(bar, ("gate",))
@@ -148,10 +159,17 @@ class TransistorSystem:
                 -float(bar.chemical_potentials[1]),
                 -gate,
                 layer_permittivities_bar(bar.electrostatics, self.layers)[0],
+                float(radial_lines_bar(self.electrostatics, bar.electrostatics) @ self._lines_by_thickness),
                 by_doping,
                 bar.temperature + level_bar * self.lead.by_temperature,
             ]
         )
+
+    @property
+    def _lines_by_thickness(self) -> Array:
+        """dr/dt of every radial line, t the thickness of the oxide."""
+        inner, outer = self.layers[0].inner_radius, self.layers[0].outer_radius
+        return np.clip((self.electrostatics.grid.y - inner) / (outer - inner), 0.0, 1.0)
 
     @property
     def _kelvin(self) -> float:
@@ -224,7 +242,8 @@ def _tube(job: TransistorJob, n_rings: int) -> tuple[Device, Array, float, int]:
     modes = zigzag_modes(
         tube.n, n_rings=n_rings, hopping=tube.hopping, n_pairs=None if tube.modes == "all" else int(tube.modes)
     )
-    return modes.device, modes.rings, 2.0 * modes.counted, 2
+    n_joined = max(1, LAYER // modes.device.hamiltonian.block_sizes[0])
+    return joined_layers(modes.device, n_joined), modes.rings, 2.0 * modes.counted, 2
 
 
 def _electrostatics(
@@ -250,7 +269,7 @@ def _electrostatics(
         Conductor("drain", Box(x=(sleeve, end), y=metal), contact),
     )
     layers = (Layer(inner, outer, settings.materials.oxide_permittivity),)
-    return layers, axisymmetric_poisson(
+    electrostatics = axisymmetric_poisson(
         axial,
         radial,
         positions=positions,
@@ -260,6 +279,7 @@ def _electrostatics(
         conductors=conductors,
         lead_conductors=("source", "drain"),
     )
+    return layers, electrostatics.with_line_shifts()  # for the derivative to the thickness
 
 
 def _lines(marks: tuple[float, ...], spacing: float) -> Array:

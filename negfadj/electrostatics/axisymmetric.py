@@ -25,6 +25,7 @@ from .bodies import Conductor, Dielectric
 from .finite_volume import FiniteVolumePoisson
 from .grid import Grid
 from .regions import Box
+from .resolution import LARGEST_SPACING
 from .site_inputs import positive_number
 
 REFERENCE = 1.0  # r₀ [Å]
@@ -49,6 +50,7 @@ def axisymmetric_poisson(
     layers: Sequence[Layer] = (),
     conductors: Sequence[Conductor] = (),
     lead_conductors: Sequence[str | None] = (),
+    largest_spacing: float = LARGEST_SPACING,
 ) -> FiniteVolumePoisson:
     """Rings of charge around the x axis, among coaxial dielectrics and conductors.
 
@@ -67,7 +69,7 @@ def axisymmetric_poisson(
     conductors : sequence of Conductor
         Their regions are bounded by x, and by y in place of r: ``Box(x=(10, 30), y=(20, 21))`` is a tube around the
         axis.
-    lead_conductors : as `FiniteVolumePoisson`
+    lead_conductors, largest_spacing : as `FiniteVolumePoisson`
 
     Returns
     -------
@@ -103,6 +105,7 @@ def axisymmetric_poisson(
             for a, b, e, r in zip(lines[:-1], lines[1:], permittivity, middle)
         ),
         lead_conductors=tuple(lead_conductors),
+        largest_spacing=largest_spacing,
     )
 
 
@@ -120,6 +123,33 @@ def layer_permittivities_bar(bar: FiniteVolumePoisson, layers: Sequence[Layer]) 
     middle = (lines[:-1] + lines[1:]) / 2
     of_cells = np.array([d.permittivity for d in bar.dielectrics]) * middle / REFERENCE
     return [float(np.sum(of_cells[_cells(lines, layer)])) for layer in layers]
+
+
+def radial_lines_bar(poisson: FiniteVolumePoisson, bar: FiniteVolumePoisson) -> Array:
+    """The cotangent of the radial lines (n_lines,), layers and conductors moving along with those they end on.
+
+    That of an oxide from r₁ to r₂ which grows outwards, with all beyond it, is the sum of Σ_n r̄_n over the lines with
+    the shares (r_n − r₁)/(r₂ − r₁), from 0 up to 1.
+
+    Parameters
+    ----------
+    poisson : FiniteVolumePoisson
+        From `axisymmetric_poisson`, with `with_line_shifts()`.
+    bar : FiniteVolumePoisson
+        A cotangent, `electrostatics` of a pullback.
+
+    Raises
+    ------
+    InputError
+        When the lines of `poisson` have no derivative.
+    """
+    if bar.line_shifts is None:
+        raise InputError("the lines have no derivative; make the electrostatics with .with_line_shifts().")
+    middle = (poisson.grid.y[:-1] + poisson.grid.y[1:]) / 2
+    # the permittivity of a cell is ε r/r₀ with r its middle
+    of_middles = np.array([d.permittivity * b.permittivity for d, b in zip(poisson.dielectrics, bar.dielectrics)])
+    half = of_middles / middle / 2
+    return bar.line_shifts[1] + np.append(half, 0.0) + np.append(0.0, half)
 
 
 def _cells(lines: Array, layer: Layer) -> slice:

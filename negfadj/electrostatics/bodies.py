@@ -68,12 +68,13 @@ class Conductor:
 
 @dataclass(frozen=True)
 class Doping:
-    """Ionised doping of one density.
+    """Ionised doping of one density, outside the conductors.
 
     Parameters
     ----------
     region : Region
-        Should hold whole cells: the part of a cell that it holds is found from sample points.
+        Should hold whole cells: the part of a cell that it holds is found from sample points. What a conductor covers
+        of it does not count.
     density : float
         [e/Å³]: positive for donors. 10²⁰ cm⁻³ are 10⁻⁴ Å⁻³.
 
@@ -98,9 +99,10 @@ class FixedCharge:
     Parameters
     ----------
     region : Region
-        Should hold whole cells: the part of a cell that it holds is found from sample points.
+        Should hold whole cells: the part of a cell that it holds is found from sample points. What a conductor covers
+        of it has no charge.
     charge : float
-        The total [e]: positive for donors.
+        The total [e] outside the conductors: positive for donors.
 
     Raises
     ------

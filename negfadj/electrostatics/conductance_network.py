@@ -7,7 +7,9 @@ between the lines, the face of an edge is split among the four cells around it,
 
 and nothing flows through the outer faces. Dielectrics in series and in parallel are exact where their interfaces
 lie on lines; a cell that an interface cuts has the mean over sample points. An edge that enters a conductor has for
-d_nm the distance to the surface, which need not lie on a line: the matrix stays symmetric and the order 2.
+d_nm the distance to the surface, which need not lie on a line: the matrix stays symmetric and the order 2. An edge from
+one conductor to another has the distance between their surfaces. What is drawn inside metal, dielectric or charge,
+counts outside it only.
 
 Sources: S. Selberherr, Analysis and Simulation of Semiconductor Devices (1984), Ch. 6.1 (box integration);
 F. Gibou, R. P. Fedkiw, L.-T. Cheng, M. Kang, J. Comput. Phys. 176, 205 (2002), Sec. 2 (symmetric boundary edges).
@@ -119,20 +121,20 @@ def conductance_network(
     Raises
     ------
     InputError
-        When conductors have a node in common, or one has none.
+        When conductors overlap or touch, or one has no node; when a dielectric has no sample point.
     """
     body = _bodies(grid, conductors)
     return ConductanceNetwork(
         grid=grid,
         body=body.ravel(),
-        fractions=_material_fractions(grid, dielectrics, tuple(region for _, region in conductors)),
-        distances=_distances(grid, body, tuple(region for _, region in conductors)),
+        fractions=_material_fractions(grid, dielectrics, _metal(grid, conductors)),
+        distances=_distances(grid, body, conductors),
     )
 
 
-def cell_fractions(grid: Grid, region: Region) -> Array:
-    """Part of every cell that a region has, from sample points, (n_cells_x, n_cells_y, n_cells_z)."""
-    return _cell_means(_sampled(grid, region))
+def cell_fractions(grid: Grid, region: Region, conductors: tuple[tuple[str, Region], ...]) -> Array:
+    """Part of every cell that a region has outside the metal, from sample points, (n_cells_x, n_cells_y, n_cells_z)."""
+    return _cell_means(_sampled(grid, region) & ~_metal(grid, conductors))
 
 
 def _bodies(grid: Grid, conductors: tuple[tuple[str, Region], ...]) -> Array:
@@ -150,14 +152,32 @@ def _bodies(grid: Grid, conductors: tuple[tuple[str, Region], ...]) -> Array:
         shared = np.argwhere(inside & (body != FREE))
         if len(shared):
             node = tuple(int(i) for i in shared[0])
-            other = conductors[body[node]][0]
             point = tuple(float(lines[i]) for lines, i in zip(grid.lines, node))
-            raise InputError(
-                f"conductors {other!r} and {name!r} overlap or touch: both hold the node {node} at {point} Å, "
-                f"{len(shared)} nodes in all; leave a gap between them, or make them one conductor with a Union."
-            )
+            where = f"both hold the node {node} at {point} Å, {len(shared)} nodes in all"
+            raise _overlap(conductors, body[node], number, where)
         body[inside] = number
     return body
+
+
+def _metal(grid: Grid, conductors: tuple[tuple[str, Region], ...]) -> Array:
+    """Which sample points are in a conductor."""
+    body = np.full(tuple(SAMPLES * len(h) for h in grid.spacings), FREE, dtype=np.int16)
+    for number, (_, region) in enumerate(conductors):
+        inside = _sampled(grid, region)
+        shared = np.argwhere(inside & (body != FREE))
+        if len(shared):
+            at = tuple(int(i) for i in shared[0])
+            point = tuple(float(p.ravel()[i]) for p, i in zip(grid.sample_points(SAMPLES), at))
+            raise _overlap(conductors, body[at], number, f"both hold the point {point} Å")
+        body[inside] = number
+    return body != FREE
+
+
+def _overlap(conductors: tuple[tuple[str, Region], ...], one: int, other: int, where: str) -> InputError:
+    return InputError(
+        f"conductors {conductors[one][0]!r} and {conductors[other][0]!r} overlap or touch: {where}; leave a gap "
+        "between them, or make them one conductor with a Union."
+    )
 
 
 def _sampled(grid: Grid, region: Region) -> Array:
@@ -171,13 +191,16 @@ def _cell_means(samples: Array) -> Array:
     return np.mean(blocks, axis=(1, 3, 5), dtype=np.float64)
 
 
-def _material_fractions(grid: Grid, dielectrics: tuple[Region, ...], conductors: tuple[Region, ...]) -> Array:
-    material = np.zeros(tuple(SAMPLES * len(h) for h in grid.spacings), dtype=np.int16)
-    for number, region in enumerate(dielectrics, start=1):
-        material[_sampled(grid, region)] = number
-    metal = np.zeros(material.shape, dtype=bool)
-    for region in conductors:
-        metal |= _sampled(grid, region)
+def _material_fractions(grid: Grid, dielectrics: tuple[Region, ...], metal: Array) -> Array:
+    material = np.zeros(metal.shape, dtype=np.int16)
+    for number, region in enumerate(dielectrics):
+        inside = _sampled(grid, region)
+        if not inside.any():
+            raise InputError(
+                f"dielectrics[{number}] holds no sample point of a cell ({region}); draw it inside the grid and as "
+                "thick as a cell at least, refine the grid there, or leave it out."
+            )
+        material[inside] = number + 1  # 0 is the background
     # A cell that a conductor's surface cuts has the permittivity of what is outside the metal: the field ends there.
     full = _cell_means(metal) == 1
     outside = np.where(full, 1.0, 1 - _cell_means(metal))
@@ -189,24 +212,42 @@ def _material_fractions(grid: Grid, dielectrics: tuple[Region, ...], conductors:
     )
 
 
-def _distances(grid: Grid, body: Array, conductors: tuple[Region, ...]) -> tuple[Array, Array, Array]:
+def _distances(
+    grid: Grid, body: Array, conductors: tuple[tuple[str, Region], ...]
+) -> tuple[Array, Array, Array]:
     d_x, d_y, d_z = (_distances_along(grid, axis, body, conductors) for axis in range(3))
     return d_x, d_y, d_z
 
 
-def _distances_along(grid: Grid, axis: int, body: Array, conductors: tuple[Region, ...]) -> Array:
+def _distances_along(grid: Grid, axis: int, body: Array, conductors: tuple[tuple[str, Region], ...]) -> Array:
     a, b = (body.ravel()[ends] for ends in edge_ends(grid, axis))
     columns = [1, 1, 1]
     columns[axis] = -1
     distances = np.broadcast_to(grid.spacings[axis].reshape(columns), a.shape).copy()
-    for number, region in enumerate(conductors):
+    for number, (_, region) in enumerate(conductors):
         for metal, free, is_upward in ((b, a, True), (a, b, False)):
             cut = np.nonzero((metal == number) & (free == FREE))
-            point = [lines[i] for lines, i in zip(grid.lines, cut)]
-            below, above = point[axis], grid.lines[axis][cut[axis] + 1]
-            outside, inside = (below, above) if is_upward else (above, below)
-            distances[cut] *= _part_outside(region, point, axis, outside, inside)
+            distances[cut] *= np.maximum(_part_before(grid, axis, cut, region, is_upward), SHORTEST)
+    between = (a != FREE) & (b != FREE) & (a != b)
+    for lower, upper in np.unique(np.stack((a[between], b[between]), axis=1), axis=0).tolist():
+        cut = np.nonzero((a == lower) & (b == upper))
+        gap = _part_before(grid, axis, cut, conductors[upper][1], True) - 1
+        gap += _part_before(grid, axis, cut, conductors[lower][1], False)
+        if np.any(gap <= ON_LINE):
+            worst = int(np.argmin(gap))
+            point = tuple(float(lines[i[worst]]) for lines, i in zip(grid.lines, cut))
+            where = f"they meet between grid lines, along {'xyz'[axis]} from {point} Å"
+            raise _overlap(conductors, lower, upper, where)
+        distances[cut] *= gap
     return distances
+
+
+def _part_before(grid: Grid, axis: int, cut: tuple[Array, ...], region: Region, is_upward: bool) -> Array:
+    """Part of edges that lies before the surface of a region, which holds the upper end, or else the lower one."""
+    point = [lines[i] for lines, i in zip(grid.lines, cut)]
+    below, above = point[axis], grid.lines[axis][cut[axis] + 1]
+    outside, inside = (below, above) if is_upward else (above, below)
+    return _part_outside(region, point, axis, outside, inside)
 
 
 def _part_outside(region: Region, point: list[Array], axis: int, outside: Array, inside: Array) -> Array:
@@ -217,4 +258,4 @@ def _part_outside(region: Region, point: list[Array], axis: int, outside: Array,
         there = [*point[:axis], outside + middle * (inside - outside), *point[axis + 1 :]]
         is_inside = region.contains(*there)
         low, high = np.where(is_inside, low, middle), np.where(is_inside, middle, high)
-    return np.where(high > 1 - ON_LINE, 1.0, np.maximum(high, SHORTEST))
+    return np.where(high > 1 - ON_LINE, 1.0, high)

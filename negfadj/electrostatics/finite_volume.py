@@ -28,9 +28,12 @@ from .conductance_network import ConductanceNetwork, cell_fractions, conductance
 from .gaussian_weights import GaussianWeights, gaussian_weights
 from .grid import Grid
 from .interface import ElectrostaticsCotangent
+from .line_shifts import checked_shifts, conductance_spacings_bar, density_spacings_bar, lines_bar, moved_network
 from .linear_solver import SolverName, check_solver, linear_solver
 from .poisson_system import PoissonSystem
 from .recall import recall
+from .regions import Region
+from .resolution import LARGEST_SPACING, check_resolved
 from .site_inputs import lead_voltage_vector, positive_number, site_numbers, site_positions, site_vector
 
 NEUTRAL = 1e-9  # of the sum of absolute charges: what counts as no net charge where nothing can screen it
@@ -67,12 +70,20 @@ class FiniteVolumePoisson:
         Where "cg" runs; None is "cpu". Arguments and results are on the host either way.
     tolerance : float
         Bound on the residual relative to the source.
+    line_shifts : three arrays, shape (n_lines,) each, optional
+        By how much [Å] the lines along x, y, z have moved from where `grid` has them, the bodies drawn on them moving
+        along: a material fills the same cells, a conductor holds the same nodes. Sites stay. A thickness is a number
+        of such shifts, and with zeros the pullback has its derivative. Default: none, and no derivative.
+    largest_spacing : float
+        Of grid lines within σ of a site, in units of σ; above it the site is refused. math.inf accepts any: a Gaussian
+        narrower than the cells has the self-interaction of the grid, which depends on where between lines it is.
 
     Raises
     ------
     InputError
-        A site outside the grid, conductors that overlap or hold no node, doping that holds no cell, a permittivity or
-        width that is not positive, an unknown conductor or solver.
+        A site outside the grid, a width that the grid does not resolve or hold, conductors that overlap or hold no
+        node, dielectrics or doping that hold no cell, a permittivity or width that is not positive, an unknown
+        conductor or solver.
     ShapeError, InputTypeError
         Arrays or objects that do not fit.
     """
@@ -88,12 +99,15 @@ class FiniteVolumePoisson:
     solver: SolverName = field(default="auto", metadata=STATIC)
     backend: Backend = field(default=None, metadata=STATIC)
     tolerance: float = field(default=1e-12, metadata=STATIC)
+    line_shifts: tuple[Array, Array, Array] | None = None
+    largest_spacing: float = field(default=LARGEST_SPACING, metadata=STATIC)
 
     def __post_init__(self) -> None:
         if not isinstance(self.grid, Grid):
             raise InputTypeError(f"grid is a {type(self.grid).__name__}; pass a Grid(x, y, z).")
         positions = site_positions(self.positions)
-        _check_inside(self.grid, positions)
+        object.__setattr__(self, "line_shifts", checked_shifts(self.grid, self.line_shifts))
+        _check_inside(self._lines, positions)
         checked = {
             "positions": positions,
             "width": site_numbers(self.width, "width", "Å", len(positions)),
@@ -107,12 +121,13 @@ class FiniteVolumePoisson:
             object.__setattr__(self, name, value)
         _check_names(self.conductors, self.lead_conductors)
         check_solver(self.solver, self.backend, self.tolerance)
-        _ = self._network  # raises for conductors that overlap or hold no node
+        check_resolved(self._lines, positions, self.width, self.largest_spacing)
+        _ = self._network  # raises for conductors that overlap or hold no node, and dielectrics outside the grid
         for number, body in enumerate(self.doping):
             if not self._doped_part(body).any():
                 raise InputError(
-                    f"doping[{number}] holds no sample point of a cell ({body.region}); make the region as thick "
-                    "as a cell at least, or refine the grid there."
+                    f"doping[{number}] holds no sample point of a cell outside the conductors ({body.region}); make "
+                    "the region as thick as a cell at least, refine the grid there, or move it out of the metal."
                 )
 
     @property
@@ -125,7 +140,7 @@ class FiniteVolumePoisson:
         """W: what spreads the sites' charges over the nodes and reads their potentials."""
         widths = np.broadcast_to(np.asarray(self.width, dtype=np.float64), (self.n_sites,))
         key = (self.positions.tobytes(), widths.tobytes())
-        return recall(self.grid, "weights", key, lambda: gaussian_weights(self.grid, self.positions, widths))
+        return recall(self._lines, "weights", key, lambda: gaussian_weights(self._lines, self.positions, widths))
 
     def with_voltages(self, voltages: Mapping[str, float]) -> FiniteVolumePoisson:
         """A copy with the named conductors at other voltages [V].
@@ -133,12 +148,29 @@ class FiniteVolumePoisson:
         Raises
         ------
         InputError
-            For a name that no conductor has.
+            For a name that no conductor has, or a voltage that is not finite.
+        InputTypeError
+            When `voltages` does not map names to numbers.
         """
+        if not isinstance(voltages, Mapping):
+            raise InputTypeError(
+                f"with_voltages: voltages is a {type(voltages).__name__}; give a voltage [V] to every name, "
+                'such as {"gate": 0.6}.'
+            )
         for name in voltages:
             _require_name(self.conductors, name, "with_voltages")
         changed = tuple(replace(c, voltage=voltages.get(c.name, c.voltage)) for c in self.conductors)
         return rebuild(self, conductors=changed)  # type: ignore[no-any-return]
+
+    def with_line_shifts(
+        self, x: ArrayLike | None = None, y: ArrayLike | None = None, z: ArrayLike | None = None
+    ) -> FiniteVolumePoisson:
+        """A copy whose grid lines, and the bodies on them, have moved by these [Å], (n_lines,) each.
+
+        A direction left out does not move, but has a derivative. Raises as the constructor.
+        """
+        shifts = (np.zeros(len(lines)) if s is None else s for lines, s in zip(self.grid.lines, (x, y, z)))
+        return replace(self, line_shifts=tuple(shifts))  # type: ignore[arg-type]
 
     def potential(self, charge: ArrayLike, lead_voltages: ArrayLike = ()) -> Array:
         """φ = W u with A u = Wᵀ q + d.
@@ -221,24 +253,39 @@ class FiniteVolumePoisson:
     def conductor_charges(self, charge: ArrayLike, lead_voltages: ArrayLike = ()) -> Array:
         """Charge induced on each conductor (n_conductors,) [e].
 
-        It is the flux out of the conductor less the charge of sites and doping that lies in it. All charges, sites' and
-        doping's included, add up to 0, because nothing flows through the outer faces. Arguments and errors are those of
-        `potential`.
+        It is the flux out of the conductor less the charge of sites that lies in it, and of doping at its surface. All
+        charges, sites' and doping's included, add up to 0, because nothing flows through the outer faces. Arguments and
+        errors are those of `potential`.
         """
         q = site_vector(charge, "charge", "e", self.n_sites)
         flux = self._system.laplacian @ self._node_potential(q, lead_voltages)
         return self._system.sum_over_conductors(flux - self._source(q))
 
     @property
+    def _lines(self) -> Grid:
+        """The grid with its lines where they are."""
+        shifts = self.line_shifts
+        if shifts is None:
+            return self.grid
+        key = tuple(np.asarray(shift).tobytes() for shift in shifts)
+        return recall(self.grid, "moved", key, lambda: self.grid.moved(shifts))
+
+    @property
     def _permittivities(self) -> tuple[float, ...]:
         return self.background_permittivity, *(d.permittivity for d in self.dielectrics)
 
     @property
+    def _metals(self) -> tuple[tuple[str, Region], ...]:
+        return tuple((c.name, c.region) for c in self.conductors)
+
+    @property
     def _network(self) -> ConductanceNetwork:
         dielectrics = tuple(d.region for d in self.dielectrics)
-        conductors = tuple((c.name, c.region) for c in self.conductors)
+        conductors = self._metals
         key = (dielectrics, conductors)
-        return recall(self.grid, "network", key, lambda: conductance_network(self.grid, dielectrics, conductors))
+        drawn = recall(self.grid, "network", key, lambda: conductance_network(self.grid, dielectrics, conductors))
+        lines = self._lines
+        return drawn if lines is self.grid else recall(lines, "moved", drawn, lambda: moved_network(drawn, lines))
 
     @property
     def _system(self) -> PoissonSystem:
@@ -261,10 +308,15 @@ class FiniteVolumePoisson:
         """Charge on the nodes (n_nodes,) per unit of the body's number."""
 
         def part() -> Array:
-            nodes = self.grid.to_nodes(cell_fractions(self.grid, body.region)).ravel()
+            nodes = self._lines.to_nodes(self._filled_part(body)).ravel()
             return nodes / nodes.sum() if isinstance(body, FixedCharge) and nodes.any() else nodes
 
-        return recall(self.grid, "doping", (type(body), body.region), part, keep=16)
+        return recall(self._lines, "doping", (type(body), body.region, self._metals), part, keep=16)
+
+    def _filled_part(self, body: Doping | FixedCharge) -> Array:
+        """Part of every cell that a body fills outside the metal."""
+        key = (body.region, self._metals)
+        return recall(self.grid, "filled", key, lambda: cell_fractions(self.grid, *key), keep=16)
 
     def _source(self, q: Array) -> Array:
         """Wᵀ q + d (n_nodes,) [e]."""
@@ -327,7 +379,29 @@ class FiniteVolumePoisson:
             dielectrics=tuple(rebuild(d, permittivity=e) for d, e in zip(self.dielectrics, dielectrics_bar)),
             doping=tuple(_with_number(body, float(self._doped_part(body) @ adjoint)) for body in self.doping),
             background_permittivity=background_bar,
+            line_shifts=self._line_shifts_bar(q, bar, u, adjoint, (d_x, d_y, d_z)),
         )
+
+    def _line_shifts_bar(
+        self, q: Array, bar: Array, u: Array, adjoint: Array, conductances_bar: tuple[Array, Array, Array]
+    ) -> tuple[Array, Array, Array] | None:
+        """From weights, conductances, volumes of what is charged, and those of the mean where nothing fixes u."""
+        if self.line_shifts is None:
+            return None
+        lines, network = self._lines, self._network
+        spacings_bar = [conductance_spacings_bar(network, np.array(self._permittivities), conductances_bar)]
+        for body in self.doping:
+            filled, part, charged_bar = self._filled_part(body), self._doped_part(body), _number(body) * adjoint
+            if isinstance(body, FixedCharge):  # part = nodes/sum(nodes)
+                charged_bar = (charged_bar - charged_bar @ part) / lines.to_nodes(filled).sum()
+            spacings_bar.append(density_spacings_bar(lines, filled, charged_bar.reshape(lines.shape)))
+        if self._system.is_floating:  # u less its mean over the volume, which is 0
+            mean_bar = -bar.sum() * u.reshape(lines.shape) / lines.volumes.sum()
+            spacings_bar.append(density_spacings_bar(lines, np.ones([len(h) for h in lines.spacings]), mean_bar))
+        n_x, n_y, n_z = (len(x) for x in lines.lines)
+        of_weights = self.weights.lines_bar(((bar, u), (q, adjoint)), (n_x, n_y, n_z))
+        x, y, z = (own + lines_bar(sum(h)) for own, h in zip(of_weights, zip(*spacings_bar)))
+        return x, y, z
 
 
 def _number(body: Doping | FixedCharge) -> float:
@@ -357,7 +431,8 @@ def _check_inside(grid: Grid, positions: Array) -> None:
         site, name = int(outside[0]), "xyz"[axis]
         raise InputError(
             f"positions[{site}] = {tuple(positions[site].tolist())} Å is outside the grid, which goes from {name} = "
-            f"{lines[0]:g} to {lines[-1]:g} Å ({len(outside)} sites are); add grid lines there, or move the atoms."
+            f"{lines[0]:g} to {lines[-1]:g} Å ({len(outside)} of {len(positions)} sites); add grid lines there, "
+            "or move the atoms."
         )
 
 

@@ -31,12 +31,31 @@ CHUNK = 4_000_000  # weights formed at a time in a pullback
 
 @dataclass(frozen=True)
 class AxisWeights:
-    """Weights along one direction, (n_sites, n_kept): nodes, w, ∂w/∂x and ∂w/∂σ."""
+    """Weights along one direction, (n_sites, n_kept): nodes, w, ∂w/∂x and ∂w/∂σ.
+
+    `turns` is the number of periods between the line of a node and the one that is meant; `d_lower` and `d_upper`
+    (n_sites, n_kept − 1) are the derivatives of s between two lines by the lower and the upper one.
+    """
 
     nodes: Array
     weight: Array
     d_position: Array
     d_width: Array
+    turns: Array
+    d_lower: Array
+    d_upper: Array
+
+    def lines_bar(self, weight_bar: Array, n_lines: int) -> Array:
+        """The cotangent of the lines (n_lines,) from that of w (n_sites, n_kept)."""
+        s_bar = -np.diff(weight_bar, axis=1)  # w_n = s_n − s_{n−1}
+        of_kept = np.zeros(weight_bar.shape)
+        of_kept[:, :-1] += s_bar * self.d_lower
+        of_kept[:, 1:] += s_bar * self.d_upper
+        found = np.bincount(self.nodes.ravel(), weights=of_kept.ravel(), minlength=n_lines)
+        period_bar = float(np.sum(of_kept * self.turns))  # the period is the last line less the first
+        found[-1] += period_bar
+        found[0] -= period_bar
+        return found
 
     @property
     def stack(self) -> Array:
@@ -112,6 +131,20 @@ class GaussianWeights:
             widths[sites] = all_three[:, [2, 0, 0], [0, 2, 0], [0, 0, 2]].sum(axis=-1)
         return positions, widths
 
+    def lines_bar(self, pairs: tuple[tuple[Array, Array], ...], n_lines: tuple[int, int, int]) -> list[Array]:
+        """The cotangents of the lines along x, y, z for the L of `cotangents`."""
+        of_weights = [np.empty(axis.weight.shape) for axis in self.axes]
+        step = max(1, CHUNK // self.n_kept)
+        for start in range(0, self.n_sites, step):
+            sites = slice(start, start + step)
+            nodes = self.nodes(sites)
+            field = sum(a[sites, None, None, None] * f[nodes] for a, f in pairs)
+            x, y, z = (axis.weight[sites] for axis in self.axes)
+            of_weights[0][sites] = np.einsum("sxyz,sy,sz->sx", field, y, z, optimize=True)
+            of_weights[1][sites] = np.einsum("sxyz,sx,sz->sy", field, x, z, optimize=True)
+            of_weights[2][sites] = np.einsum("sxyz,sx,sy->sz", field, x, y, optimize=True)
+        return [axis.lines_bar(bar, n) for axis, bar, n in zip(self.axes, of_weights, n_lines)]
+
 
 def gaussian_weights(grid: Grid, positions: Array, widths: Array) -> GaussianWeights:
     """The weights of Gaussians on a grid.
@@ -134,9 +167,11 @@ def gaussian_weights(grid: Grid, positions: Array, widths: Array) -> GaussianWei
 def _axis_weights(lines: Array, is_periodic: bool, x: Array, width: Array) -> AxisWeights:
     n_nodes = len(lines) - int(is_periodic)
     reach = CUT * width
+    images, turned = 0, np.zeros(len(x))
     if is_periodic:
         period = lines[-1] - lines[0]
-        x = lines[0] + np.mod(x - lines[0], period)
+        turned = np.floor((x - lines[0]) / period)
+        x = x - turned * period
         images = int(np.ceil(np.max(reach, initial=0.0) / period)) + 1
         lines = (np.arange(-images, images + 1)[:, None] * period + lines[None, :-1]).ravel()
     first = np.clip(np.searchsorted(lines, x - reach, side="right") - 1, 0, None)
@@ -144,12 +179,13 @@ def _axis_weights(lines: Array, is_periodic: bool, x: Array, width: Array) -> Ax
     n_kept = int(np.max(last - first, initial=0)) + 1
     first = np.minimum(first, len(lines) - n_kept)  # all sites keep as many as the widest: one shape
     kept = first[:, None] + np.arange(n_kept)
-    weight, d_position, d_width = _hat_means(lines[kept], x[:, None], width[:, None])
-    return AxisWeights(kept % n_nodes, weight, d_position, d_width)
+    turns = (kept // n_nodes - images + turned[:, None]) if is_periodic else np.zeros(kept.shape)
+    return AxisWeights(kept % n_nodes, *_hat_means(lines[kept], x[:, None], width[:, None], turns))
 
 
-def _hat_means(lines: Array, x: Array, width: Array) -> tuple[Array, Array, Array]:
-    """w, ∂w/∂x and ∂w/∂σ of hats on consecutive lines (n_sites, n_kept); the outermost two stay 1 outside."""
+def _hat_means(lines: Array, x: Array, width: Array, turns: Array) -> tuple[Array, ...]:
+    """What `AxisWeights` holds besides the nodes, on consecutive lines (n_sites, n_kept); the outermost two hats stay 1
+    outside."""
     scaled = (lines - x) / width
     integral = ndtr(scaled)  # G
     gaussian = np.exp(-(scaled**2) / 2) / math.sqrt(2 * math.pi)  # g
@@ -162,4 +198,7 @@ def _hat_means(lines: Array, x: Array, width: Array) -> tuple[Array, Array, Arra
         np.diff(np.concatenate((ends, slope, ends + 1), axis=1), axis=1),
         np.diff(np.concatenate((ends, d_slope, ends), axis=1), axis=1),
         np.diff(np.concatenate((ends, s_slope, ends), axis=1), axis=1),
+        turns,
+        (slope - integral[:, :-1]) / h,
+        (integral[:, 1:] - slope) / h,
     )

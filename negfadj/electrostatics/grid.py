@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..array import STATIC
 from ..errors import InputError, ShapeError
 from ..typing import Array, ArrayLike
+from .site_inputs import real_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,9 @@ class Grid:
     Raises
     ------
     InputError
-        When lines do not rise, naming the first pair.
+        When lines do not rise, naming the first pair, or are not finite.
+    InputTypeError
+        When lines are not real numbers.
     ShapeError
         When lines are not a list of at least two numbers, or `periodic` is not three bools.
     """
@@ -46,9 +50,10 @@ class Grid:
     def __post_init__(self) -> None:
         for name in "xyz":
             object.__setattr__(self, name, _checked_lines(name, getattr(self, name)))
-        if len(self.periodic) != 3 or not all(isinstance(p, bool | np.bool_) for p in self.periodic):
-            raise ShapeError(f"Grid: periodic = {self.periodic} must be three bools, one for each of x, y, z.")
-        object.__setattr__(self, "periodic", tuple(bool(p) for p in self.periodic))
+        periodic = tuple(self.periodic) if isinstance(self.periodic, Iterable) else ()
+        if len(periodic) != 3 or not all(isinstance(p, bool | np.bool_) for p in periodic):
+            raise ShapeError(f"Grid: periodic = {self.periodic!r} must be three bools, one for each of x, y, z.")
+        object.__setattr__(self, "periodic", tuple(bool(p) for p in periodic))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are made of the lines alone."""
@@ -58,6 +63,11 @@ class Grid:
     def lines(self) -> tuple[Array, Array, Array]:
         """The lines of the three directions [Å]."""
         return self.x, self.y, self.z
+
+    def moved(self, shifts: tuple[Array, Array, Array]) -> Grid:
+        """The grid with its lines moved by x, y, z [Å], (n_lines,) each; raises as the constructor does."""
+        x, y, z = (lines + shift for lines, shift in zip(self.lines, shifts))
+        return Grid(x, y, z, self.periodic)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -116,18 +126,22 @@ class Grid:
 
 
 def _checked_lines(name: str, lines: ArrayLike) -> Any:
-    lines = np.array(lines, dtype=np.float64)
+    lines = real_array(lines, f"Grid: {name}", "Å")
     if lines.ndim != 1 or len(lines) < 2:
         raise ShapeError(f"Grid: {name} has shape {lines.shape} but must be a list of at least two lines [Å].")
-    bad = np.flatnonzero(~(np.diff(lines) > 0) | ~np.isfinite(np.diff(lines)))
+    bad = np.flatnonzero(np.diff(lines) <= 0)
     if len(bad):
         i = int(bad[0])
         raise InputError(
             f"Grid: the lines {name}[{i}] = {lines[i]} Å and {name}[{i + 1}] = {lines[i + 1]} Å do not rise; "
             "sort the lines and remove duplicates (numpy.unique does both)."
         )
-    lines.setflags(write=False)
     return lines
+
+
+def unit_half_spacings(n_cells: int, is_periodic: bool) -> Array:
+    """`Grid.half_spacings` of a direction with cells of size 1: their derivative, column by column."""
+    return _half_spacings(np.ones(n_cells), is_periodic)
 
 
 def _half_spacings(h: Array, is_periodic: bool) -> Array:

@@ -5,8 +5,6 @@ Each checks the residual of what it returns.
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +18,12 @@ from ..array import gpu_namespace, to_numpy
 from ..errors import ConvergenceError, InputError
 from ..optional import import_optional
 from ..typing import Array, Backend
+from .conjugate_gradients import conjugate_gradients, norm, residual_bound
+from .padded_rows import padded_rows
 
 SolverName: TypeAlias = Literal["auto", "direct", "amg", "cg"]
 SOLVERS = ("auto", "direct", "amg", "cg")
 DIRECT_LIMIT = 20_000  # unknowns: above, the factors of a three-dimensional grid outgrow a multigrid hierarchy
-ROUND_OFF = 16 * np.finfo(np.float64).eps  # of ‖A‖‖x‖: below it the residual is noise
 
 
 class LinearSolver(Protocol):
@@ -69,7 +68,7 @@ class DirectSolver:
             When the matrix is singular, or the residual above the tolerance.
         """
         x = self._factors.solve(b)
-        residual, bound = _norm(b - self.matrix @ x), _bound(self.matrix, b, x, self.tolerance)
+        residual, bound = norm(b - self.matrix @ x), residual_bound(self.matrix, b, x, self.tolerance)
         if not residual <= bound:
             raise ConvergenceError(
                 f"the direct solution of Poisson's equation has the residual {residual:.3g} e, above {bound:.3g} e; "
@@ -115,7 +114,7 @@ class MultigridSolver:
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradientSolver:
-    """Conjugate gradients, preconditioned by the diagonal, with SciPy's sparse matrices or on a GPU with CuPy's.
+    """Conjugate gradients, preconditioned by the diagonal: on the host by SciPy's rows, on a GPU by padded ones.
 
     Parameters
     ----------
@@ -123,7 +122,7 @@ class ConjugateGradientSolver:
     tolerance : float
         Bound on ‖b − A x‖/‖b‖ above round-off.
     backend : "cpu", "gpu" or None
-        None is "cpu".
+        None is "cpu". The matrix is moved once, and every right-hand side and solution.
     max_iterations : int
     """
 
@@ -133,81 +132,17 @@ class ConjugateGradientSolver:
     max_iterations: int = 20_000
 
     @cached_property
-    def _moved(self) -> tuple[Any, Array, Callable[[Array], Array]]:
+    def _moved(self) -> tuple[Any, Array, Callable[[Any], Array]]:
         """A and 1/diag(A) where they are used, and the way there."""
-        if self.backend == "gpu":
-            xp = gpu_namespace()
-            matrix = importlib.import_module("cupyx.scipy.sparse").csr_matrix(sp.csr_matrix(self.matrix))
-            return matrix, 1 / matrix.diagonal(), xp.asarray
-        return self.matrix, 1 / self.matrix.diagonal(), np.asarray
+        move = gpu_namespace().asarray if self.backend == "gpu" else np.asarray
+        matrix = padded_rows(self.matrix, move) if self.backend == "gpu" else self.matrix
+        return matrix, 1 / matrix.diagonal(), move
 
     def solve(self, b: Array) -> Array:
         """x (n,) with A x = b, on the host; raises as `conjugate_gradients` does."""
         matrix, inverse_diagonal, move = self._moved
         x = conjugate_gradients(matrix, move(b), lambda r: inverse_diagonal * r, self.tolerance, self.max_iterations)
         return to_numpy(x)
-
-
-def conjugate_gradients(
-    matrix: Any, b: Array, precondition: Callable[[Array], Array], tolerance: float, max_iterations: int
-) -> Array:
-    """x with A x = b to ‖b − A x‖ ≤ tolerance ‖b‖ + 16 ε ‖A‖‖x‖, A and the preconditioner positive definite.
-
-    Parameters
-    ----------
-    matrix : sparse matrix of SciPy or CuPy, (n, n)
-    b : array, shape (n,)
-        Of the matrix's library.
-    precondition : callable
-        r ↦ approximately A⁻¹ r.
-    tolerance : float
-    max_iterations : int
-
-    Raises
-    ------
-    ConvergenceError
-        When the true residual is above the bound after `max_iterations`.
-
-    Sources
-    -------
-    Y. Saad, Iterative Methods for Sparse Linear Systems, 2nd ed. (2003), Algorithm 9.1.
-    """
-    x = 0 * b
-    residual = b
-    iterations = 0
-    while True:
-        bound = _bound(matrix, b, x, tolerance)
-        if _norm(residual) <= bound:
-            return x
-        if iterations >= max_iterations:
-            raise ConvergenceError(
-                f"Poisson's equation: the residual is {_norm(residual):.3g} e after {iterations} steps of conjugate "
-                f'gradients, above {bound:.3g} e; use solver="amg" or "direct", or smaller ratios of spacings.',
-                residual=_norm(residual),
-            )
-        # The recurrence's residual drifts from the true one: start again from the true one until that is small enough.
-        x, used = _descend(matrix, x, residual, precondition, bound, max_iterations - iterations)
-        iterations += used
-        residual = b - matrix @ x
-
-
-def _descend(
-    matrix: Any, x: Array, residual: Array, precondition: Callable[[Array], Array], bound: float, limit: int
-) -> tuple[Array, int]:
-    """Conjugate-gradient steps from x until the recurrence's residual is within the bound, and their number."""
-    z = precondition(residual)
-    direction, rz = z, float(residual @ z)
-    for step in range(1, limit + 1):
-        product = matrix @ direction
-        length = rz / float(direction @ product)
-        x = x + length * direction
-        residual = residual - length * product
-        if _norm(residual) <= bound / 2:
-            return x, step
-        z = precondition(residual)
-        rz, rz_before = float(residual @ z), rz
-        direction = z + (rz / rz_before) * direction
-    return x, limit
 
 
 def linear_solver(matrix: sp.csr_array, solver: SolverName, backend: Backend, tolerance: float) -> LinearSolver:
@@ -236,12 +171,3 @@ def check_solver(solver: str, backend: Backend, tolerance: float) -> None:
         raise InputError(f'backend = "gpu" has the solver "cg" only, not {solver!r}; use that, or backend="cpu".')
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance = {tolerance} must be between 0 and 1; it bounds the relative residual.")
-
-
-def _norm(x: Array) -> float:
-    return math.sqrt(float(x @ x))
-
-
-def _bound(matrix: Any, b: Array, x: Array, tolerance: float) -> float:
-    # ‖A‖ ≤ 2 max A_nn for a diagonally dominant matrix
-    return tolerance * _norm(b) + ROUND_OFF * 2 * float(matrix.diagonal().max()) * _norm(x)

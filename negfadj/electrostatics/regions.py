@@ -7,13 +7,14 @@ decides which nodes and cells of a grid are metal, dielectric or doped, and that
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..array import STATIC
-from ..errors import InputError
+from ..errors import InputError, InputTypeError
 from ..typing import Array
 
 SURFACE = 1e-9  # Å: a grid line this near to a surface lies on it, whatever its last digits
@@ -40,7 +41,9 @@ class Box:
     Raises
     ------
     InputError
-        When a pair does not increase.
+        When a direction is not a pair that increases.
+    InputTypeError
+        When it is not of real numbers.
     """
 
     x: tuple[float, float] | None = field(default=None, metadata=STATIC)
@@ -75,6 +78,8 @@ class Cylinder:
     ------
     InputError
         For another axis, a radius that is not positive, a span that does not increase.
+    InputTypeError
+        For what is not a real number.
     """
 
     axis: str = field(metadata=STATIC)
@@ -84,7 +89,7 @@ class Cylinder:
 
     def __post_init__(self) -> None:
         _set_axis(self)
-        object.__setattr__(self, "radius", float(self.radius))
+        object.__setattr__(self, "radius", _number(self, "radius"))
         if not self.radius > 0:
             raise InputError(f"Cylinder: radius = {self.radius} Å must be positive.")
 
@@ -113,6 +118,8 @@ class CylindricalShell:
     ------
     InputError
         For another axis, radii that do not increase from 0 on, a span that does not increase.
+    InputTypeError
+        For what is not a real number.
     """
 
     axis: str = field(metadata=STATIC)
@@ -124,7 +131,7 @@ class CylindricalShell:
     def __post_init__(self) -> None:
         _set_axis(self)
         for name in ("inner_radius", "outer_radius"):
-            object.__setattr__(self, name, float(getattr(self, name)))
+            object.__setattr__(self, name, _number(self, name))
         if not 0 <= self.inner_radius < self.outer_radius:
             raise InputError(
                 f"CylindricalShell: inner_radius = {self.inner_radius} Å and outer_radius = {self.outer_radius} Å must "
@@ -151,14 +158,20 @@ class Union:
     ------
     InputError
         When there is none.
+    InputTypeError
+        When they are not regions.
     """
 
     regions: tuple[Region, ...] = field(metadata=STATIC)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "regions", tuple(self.regions))
-        if not self.regions:
+        regions = tuple(self.regions) if isinstance(self.regions, Iterable) else (self.regions,)
+        if not regions:
             raise InputError("Union: regions is empty; give at least one region.")
+        for number, region in enumerate(regions):
+            if not callable(getattr(region, "contains", None)):
+                raise InputTypeError(f"Union: regions[{number}] is a {type(region).__name__}; give a tuple of regions.")
+        object.__setattr__(self, "regions", regions)
 
     def contains(self, x: Array, y: Array, z: Array) -> Array:
         """Which points are in any of the regions."""
@@ -185,12 +198,12 @@ def _set_axis(region: Any) -> None:
     """Check axis, centre and span of a cylinder."""
     if region.axis not in AXES:
         raise InputError(f'{type(region).__name__}: axis = {region.axis!r} must be "x", "y" or "z".')
-    centre = tuple(float(c) for c in region.centre)
-    if len(centre) != 2 or not all(math.isfinite(c) for c in centre):
+    centre = _numbers(region, "centre")
+    if centre.shape != (2,) or not np.all(np.isfinite(centre)):
         raise InputError(
             f"{type(region).__name__}: centre = {region.centre} must be the two finite coordinates across the axis."
         )
-    object.__setattr__(region, "centre", centre)
+    object.__setattr__(region, "centre", tuple(centre.tolist()))
     _set_span(region, "span")
 
 
@@ -199,9 +212,28 @@ def _set_span(region: Any, name: str) -> None:
     span = getattr(region, name)
     if span is None:
         return
-    pair = tuple(float(end) for end in span)
-    if len(pair) != 2 or not pair[0] < pair[1]:
+    pair = _numbers(region, name)
+    if pair.shape != (2,) or not pair[0] < pair[1]:
         raise InputError(
             f"{type(region).__name__}: {name} = {span} must be two coordinates that increase, or None for no limit."
         )
-    object.__setattr__(region, name, pair)
+    object.__setattr__(region, name, tuple(pair.tolist()))
+
+
+def _number(region: Any, name: str) -> float:
+    found = _numbers(region, name)
+    if found.ndim:
+        raise InputError(f"{type(region).__name__}: {name} = {getattr(region, name)} must be one number [Å].")
+    return float(found)
+
+
+def _numbers(region: Any, name: str) -> Array:
+    """A field of a region as float64, infinite ones allowed."""
+    value = getattr(region, name)
+    try:
+        found = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"{type(region).__name__}: {name} = {value!r} is not of real numbers [Å].") from error
+    if found.dtype.kind not in "iuf":
+        raise InputTypeError(f"{type(region).__name__}: {name} = {value!r} is not of real numbers [Å].")
+    return found.astype(np.float64)

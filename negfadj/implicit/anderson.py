@@ -19,7 +19,17 @@ from ..array import array_namespace, eps_of
 from ..errors import InputError
 from ..typing import Array
 from .solution import FixedPointError, FixedPointSolution
-from .vectors import check_image, check_tolerance, check_vector, inner, is_finite, largest, norm
+from .vectors import (
+    check_count,
+    check_image,
+    check_mixing,
+    check_tolerance,
+    check_vector,
+    inner,
+    is_finite,
+    largest,
+    norm,
+)
 
 GROWTH = 2.0  # of ‖f‖₂ over the best one, beyond which the history is forgotten
 LEAST_MIXING = 1 / 64  # of the mixing given
@@ -73,8 +83,9 @@ def anderson(
     """
     check_vector(x0, "x0")
     check_tolerance(tolerance)
-    if depth < 0 or not 0 < mixing <= 1:
-        raise InputError(f"depth={depth} must be at least 0 and mixing={mixing!r} above 0 and at most 1.")
+    check_count(max_iterations, "max_iterations")
+    check_count(depth, "depth")
+    check_mixing(mixing)
     if max_step is not None and not max_step > 0:
         raise InputError(f"max_step={max_step!r} must be positive, or None for no bound.")
     x, f = x0, _difference(fixed_point_map, x0)
@@ -154,8 +165,8 @@ def _failure(x: Array, f: Array, history: list[float], tolerance: float, why: st
     worst = int(xp.argmax(xp.abs(f)))
     return FixedPointError(
         f"{why}: the smallest max |g(x) − x| = {largest(f):.3g} (entry {worst}) is above the tolerance {tolerance:.3g} "
-        f"after {len(history) - 1} steps; lower `mixing`, start nearer to the solution, or use Newton–Krylov; near "
-        "rounding, a larger tolerance.",
+        f"after {len(history) - 1} steps",
+        advice="lower `mixing`, start nearer to the solution, or use Newton–Krylov; near rounding, a larger tolerance.",
         residual=largest(f),
         history=history,
         x=x,

@@ -11,29 +11,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from ..array import array_namespace, eps_of
+from ..array import eps_of
 from ..errors import InputError
 from ..typing import Array
 from .gmres import LinearMap, gmres
+from .point import Point, failure_at, point_at
 from .solution import FixedPointError, FixedPointSolution
-from .vectors import check_image, check_tolerance, check_vector, is_finite, largest, norm
+from .vectors import check_count, check_tolerance, check_vector, largest
 
 SUFFICIENT_DECREASE = 1e-4
-MAX_TRIALS = 12  # of λ in one step, each between a tenth and a half of the one before
-STAGNATION = (6, 0.9)  # steps, and the share of ‖F‖₂ that must be gone after them
-
-
-@dataclass(frozen=True, eq=False)
-class _Point:
-    """x with F(x), v → F'(x) v, max |F| and ‖F‖₂."""
-
-    x: Array
-    residual: Array
-    jvp: LinearMap
-    largest: float
-    norm: float
+STAGNATION = 0.9  # the share of ‖F‖₂ that may be left after `patience` steps
+ADVICE = (
+    "start nearer to the solution (continuation), bound the steps (max_step), give a better preconditioner, or follow "
+    "the flow (pseudo_transient); near rounding, a larger tolerance."
+)
 
 
 def newton_krylov(
@@ -46,6 +38,8 @@ def newton_krylov(
     max_step: float | None = None,
     forcing: float = 0.1,
     max_krylov: int = 60,
+    patience: int = 6,
+    max_trials: int = 12,
 ) -> FixedPointSolution:
     """Solve F(x) = 0 to max |F_i| ≤ tolerance.
 
@@ -66,6 +60,10 @@ def newton_krylov(
         Largest relative residual of the linear solves, between 0 and 1.
     max_krylov : int
         Products of one linear solve.
+    patience : int
+        Steps within which ‖F‖₂ must fall by a tenth.
+    max_trials : int
+        Of λ in one step, each between a tenth and a half of the one before.
 
     Returns
     -------
@@ -75,8 +73,9 @@ def newton_krylov(
     Raises
     ------
     FixedPointError
-        When ‖F‖₂ does not fall along the step, falls too slowly (less than a tenth in 6 steps), the linear solve gets
-        nowhere, or the steps run out. It carries the history and the best x.
+        When ‖F‖₂ does not fall along the step, falls too slowly (less than a tenth in `patience` steps), the linear
+        solve gets nowhere, or the steps run out. It carries the history and the best x. ‖F‖₂ may have minima that are
+        no solutions, where it must end so: `pseudo_transient` goes on from there.
     InputError, InputTypeError, ShapeError
         For an x0 that is no finite real vector or where F is not finite; for an F or a product of another shape.
 
@@ -86,17 +85,26 @@ def newton_krylov(
     """
     check_vector(x0, "x0")
     check_tolerance(tolerance)
+    check_count(max_iterations, "max_iterations")
     if not 0 < forcing < 1:
         raise InputError(f"forcing={forcing!r} must lie between 0 and 1.")
     if max_step is not None and not max_step > 0:
         raise InputError(f"max_step={max_step!r} must be positive, or None for no bound.")
-    here = _point(residual_with_jvp, x0)
+    if patience < 1 or max_trials < 1:
+        raise InputError(f"patience={patience!r} and max_trials={max_trials!r} must be at least 1.")
+    here = point_at(residual_with_jvp, x0)
     if not math.isfinite(here.norm):
         raise InputError("F is not finite at x0; start from an x where it is.")
     largests, norms, n_krylov, n_evaluations, eta = [here.largest], [here.norm], 0, 1, forcing
+
+    def failure(why: str) -> FixedPointError:
+        return failure_at(
+            here, largests, tolerance, why, ADVICE, n_krylov_steps=n_krylov, n_evaluations=n_evaluations
+        )
+
     while here.largest > tolerance:
         if len(norms) > max_iterations:
-            raise _failure(here, largests, tolerance, f"{max_iterations} steps were not enough")
+            raise failure(f"{max_iterations} steps were not enough")
         eta = _forcing(norms, eta, forcing, tolerance)
         linear = gmres(
             here.jvp,
@@ -109,18 +117,18 @@ def newton_krylov(
         )
         n_krylov += linear.n_products
         if not linear.residual < 0.99:
-            why = f"{linear.n_products} Krylov steps left {linear.residual:.3g} of the linear system's residual"
-            raise _failure(here, largests, tolerance, why)
-        there, n_trials = _line_search(residual_with_jvp, here, linear.x, linear.residual, max_step)
+            raise failure(
+                f"{linear.n_products} Krylov steps left {linear.residual:.3g} of the linear system's residual"
+            )
+        there, n_trials = _line_search(residual_with_jvp, here, linear.x, linear.residual, max_step, max_trials)
         n_evaluations += n_trials
         if there is None:
-            raise _failure(here, largests, tolerance, f"‖F‖ does not fall along Newton's step {len(norms)}")
+            raise failure(f"‖F‖ does not fall along Newton's step {len(norms)}")
         here = there
         largests.append(here.largest)
         norms.append(here.norm)
-        n_back, share = STAGNATION
-        if here.largest > tolerance and len(norms) > n_back and here.norm > share * norms[-1 - n_back]:
-            raise _failure(here, largests, tolerance, f"‖F‖ fell by less than a tenth in {n_back} steps")
+        if here.largest > tolerance and len(norms) > patience and here.norm > STAGNATION * norms[-1 - patience]:
+            raise failure(f"‖F‖ fell by less than a tenth in {patience} steps")
     return FixedPointSolution(
         x=here.x,
         residual_vector=here.residual,
@@ -130,13 +138,6 @@ def newton_krylov(
         n_krylov_steps=n_krylov,
         n_evaluations=n_evaluations,
     )
-
-
-def _point(residual_with_jvp: Callable[[Array], tuple[Array, LinearMap]], x: Array) -> _Point:
-    residual, jvp = residual_with_jvp(x)
-    check_image(residual, x, "F")
-    finite = is_finite(residual)
-    return _Point(x, residual, jvp, largest(residual) if finite else math.inf, norm(residual) if finite else math.inf)
 
 
 def _forcing(norms: list[float], before: float, most: float, tolerance: float) -> float:
@@ -153,11 +154,12 @@ def _forcing(norms: list[float], before: float, most: float, tolerance: float) -
 
 def _line_search(
     residual_with_jvp: Callable[[Array], tuple[Array, LinearMap]],
-    here: _Point,
+    here: Point,
     step: Array,
     linear_residual: float,
     max_step: float | None,
-) -> tuple[_Point | None, int]:
+    max_trials: int,
+) -> tuple[Point | None, int]:
     """The first x + λs at which ‖F‖₂ has fallen enough, and how many were tried; None when none has.
 
     As GMRES minimises, ½‖F‖² has the slope −(1 − η²)‖F‖² along s, η the linear residual reached: the next λ is the
@@ -166,24 +168,10 @@ def _line_search(
     longest = largest(step)
     scale = 1.0 if max_step is None or longest <= max_step else max_step / longest
     slope = -(1 - linear_residual**2) * here.norm**2
-    for trial in range(1, MAX_TRIALS + 1):
-        there = _point(residual_with_jvp, here.x + scale * step)
+    for trial in range(1, max_trials + 1):
+        there = point_at(residual_with_jvp, here.x + scale * step)
         if there.norm <= (1 - SUFFICIENT_DECREASE * scale * (1 - linear_residual)) * here.norm:
             return there, trial
         rise = (there.norm**2 - here.norm**2) / 2 - slope * scale  # above the tangent; positive, as the test failed
         scale *= min(0.5, max(0.1, -slope * scale / (2 * rise))) if math.isfinite(rise) else 0.1
-    return None, MAX_TRIALS
-
-
-def _failure(here: _Point, history: list[float], tolerance: float, why: str) -> FixedPointError:
-    xp = array_namespace(here.residual)
-    worst = int(xp.argmax(xp.abs(here.residual)))
-    return FixedPointError(
-        f"{why}: max |F| = {here.largest:.3g} (entry {worst}) is above the tolerance {tolerance:.3g} after "
-        f"{len(history) - 1} steps; start nearer to the solution (continuation), bound the steps (max_step), or give a "
-        "better preconditioner; near rounding, a larger tolerance.",
-        residual=here.largest,
-        history=history,
-        x=here.x,
-        residual_vector=here.residual,
-    )
+    return None, max_trials

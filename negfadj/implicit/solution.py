@@ -55,6 +55,10 @@ class FixedPointError(ConvergenceError):
         Where the residual was smallest: a guess to start again from, no solution.
     residual_vector : array (n,) or None
         F(x), which says where the residual is largest.
+    reason : str
+        The message without its advice, which is for those who call the method themselves.
+    n_krylov_steps, n_evaluations : int
+        What it cost, as in `FixedPointSolution`; 0 where it is not counted.
     """
 
     def __init__(
@@ -65,8 +69,14 @@ class FixedPointError(ConvergenceError):
         history: Sequence[float] = (),
         x: Array = None,
         residual_vector: Array = None,
+        n_krylov_steps: int = 0,
+        n_evaluations: int = 0,
+        advice: str = "",
     ) -> None:
-        super().__init__(message, residual=residual)
+        super().__init__(f"{message}; {advice}" if advice else message, residual=residual)
+        self.reason = message
         self.history = tuple(history)
         self.x = x
         self.residual_vector = residual_vector
+        self.n_krylov_steps = n_krylov_steps
+        self.n_evaluations = n_evaluations

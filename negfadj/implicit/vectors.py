@@ -56,7 +56,20 @@ def check_image(y: Any, x: Array, name: str) -> None:
         raise ShapeError(f"{name} gave {given} for a vector of shape {tuple(x.shape)}.")
 
 
-def check_tolerance(tolerance: float) -> None:
+def check_count(count: Any, name: str, least: int = 0) -> None:
+    """Raise unless it is a whole number, `least` or more."""
+    is_whole = hasattr(count, "__index__") and not isinstance(count, bool)
+    if not is_whole or count < least:
+        raise InputError(f"{name}={count!r} must be a whole number, {least} or more.")
+
+
+def check_mixing(mixing: Any) -> None:
+    """Raise unless it is a number above 0 and at most 1."""
+    if not isinstance(mixing, int | float) or not 0 < mixing <= 1:
+        raise InputError(f"mixing={mixing!r} must be above 0 and at most 1.")
+
+
+def check_tolerance(tolerance: Any) -> None:
     """Raise unless it is a positive finite number."""
-    if not (tolerance > 0 and math.isfinite(tolerance)):
+    if not isinstance(tolerance, int | float) or not (tolerance > 0 and math.isfinite(tolerance)):
         raise InputError(f"tolerance={tolerance!r} must be a positive finite number.")

@@ -18,6 +18,7 @@ import array_api_compat.numpy as host
 
 from ..array import array_namespace, device_of, is_complex, rebuild, to_numpy
 from ..data import Lead
+from ..errors import InputError
 from ..typing import Array
 
 N_MOMENTA = 32
@@ -60,6 +61,23 @@ def band_edges(lead: Lead, low: float, high: float) -> BandEdges:
         host.asarray([k for _, k, _ in kept], dtype=host.float64),
         host.reshape(host.asarray([psi for _, _, psi in kept], dtype=host.complex128), (-1, n)),
     )
+
+
+def band_extent(lead: Lead) -> tuple[float, float]:
+    """The lowest and the highest energy of a lead's bands [eV], its potential energy included."""
+    edges = band_edges(lead, -host.inf, host.inf).energies + float(lead.potential_energy)
+    return float(edges[0]), float(edges[-1])
+
+
+def is_within_bands(lead: Lead, energy: float, margin: float) -> bool:
+    """Does an energy lie above the lowest and below the highest energy of a lead's bands, or outside by less than
+    `margin`? Gaps between bands count as within."""
+    e = energy - float(lead.potential_energy)
+    energies, _, _ = _bands(lead, host.asarray([0.0, host.pi]))  # mostly enough
+    if float(host.min(energies)) - margin <= e <= float(host.max(energies)) + margin:
+        return True
+    low, high = band_extent(lead)
+    return low - margin <= energy <= high + margin
 
 
 def pull_band_edges(lead: Lead, edges: BandEdges, energies_bar: Any, lead_bar: Lead) -> Lead:
@@ -131,11 +149,22 @@ def _bands(lead: Lead, k: Any) -> tuple[Any, Any, Any]:
         change = h_slope @ states
     else:
         s, s_slope = bloch(lead.overlap_onsite, lead.overlap_hopping)
-        whitening = host.linalg.inv(host.linalg.cholesky(s))
+        whitening = host.linalg.inv(_factor(s))
         energies, states = host.linalg.eigh(whitening @ h @ _dagger(whitening))
         states = _dagger(whitening) @ states
         change = h_slope @ states - (s_slope @ states) * energies[:, None, :]
     return energies, host.real(host.sum(host.conj(states) * change, axis=1)), states
+
+
+def _factor(s: Any) -> Any:
+    try:
+        return host.linalg.cholesky(s)
+    except host.linalg.LinAlgError:
+        least = float(host.min(host.linalg.eigvalsh(s)))
+        raise InputError(
+            f"the overlap of a lead's cells is not positive definite: S(k) has an eigenvalue of {least:.3g}; check its "
+            "overlap_onsite and overlap_hopping."
+        ) from None
 
 
 def has_same_bands(lead: Lead, other: Lead) -> bool:

@@ -8,6 +8,9 @@ K = S_c g A_c', K' = A_c g S_c†.
 
 The transpose costs the same: n̄ᵀdn = Re Σ tr(M (dH + dΣ)) with M = G 𝒜 G at the poles and 2 X Γ X†𝒜 G in the window,
 𝒜_ab = S_ab (n̄_a + n̄_b)/2, so that Ū_a are Mulliken's shares of M. Derivation: docs/adjoints/charge.md.
+
+The nodes of the window move with levels narrower than kT (`level_motion`), by dx_k = −Σ_a ∇_a D dU_a/D' a knot: a
+matrix of as many columns as there are knots is added to ∂n/∂U.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import array_api_compat.numpy as host
 
 from ..array import adjoint, array_namespace, computing, device_of, memory_budget, to_numpy
+from ..data import Lead
 from ..errors import ConvergenceError
 from ..primitives.congruence import selected_congruence
 from ..primitives.lead_blocks import lead_blocks
@@ -29,9 +33,13 @@ from ..primitives.open_system import Blocks, OpenSystem
 from ..primitives.population import population_tangent, shares
 from ..primitives.scattering import scattering_states
 from ..primitives.selected_inverse import InverseBlocks, selected_inverse
+from ..primitives.taylor import Taylor
 from ..typing import Array
 from .charge import TWO_PI, ChargeProblem
+from .cores import self_energy_polynomial
 from .evaluate import assemble, batches
+from .leads import LeadSolver
+from .level_motion import LevelKnots, level_knots
 from .request import Request, largest_matrix
 
 
@@ -44,6 +52,15 @@ class _Batch:
     weights: Any  # (E,) complex at poles; (E, sources) real in the bias window
     states: dict[int, list[Array]]  # scattering states by source; empty at poles
     moving: dict[int, tuple[Array, Array]]  # lead → K, K'
+    mu: float | None = None  # of the poles
+
+
+@dataclass(frozen=True, eq=False)
+class _Knots:
+    """Knots of narrow levels: ∂n_a/∂x_k (K, n_orbitals) per spin, and ∂x_k/∂U_a (K, n_orbitals)."""
+
+    populations: Any
+    motion: Any
 
 
 class ChargeResponse:
@@ -56,31 +73,62 @@ class ChargeResponse:
     """
 
     def __init__(self, problem: ChargeProblem) -> None:
+        self._prepare(problem)
+        missing = self._sum()
+        with_levels = problem.with_levels(missing)
+        if with_levels is not problem:
+            self._prepare(with_levels)
+            missing = self._sum()
+        self.error = float(host.max(missing))  # the largest difference between two choices of the lead in equilibrium
+
+    def _prepare(self, problem: ChargeProblem) -> None:
+        """Nodes of the window, and factors and states where they fit the memory."""
         window = _Window(problem) if problem.is_biased and problem.sources else None
         self.problem = problem if window is None else replace(problem, known_nodes=window.nodes)
         self._plan = list(self._requests())
         self._kept: list[_Batch] | None = None
-        if sum(_bytes_kept(request) for request, _ in self._plan) <= _budget(problem):
+        if sum(_bytes_kept(request) for request, _, _ in self._plan) <= _budget(problem):
             self._kept = list(self._made(self._plan[:-1] if window is not None and window.is_kept else self._plan))
             if window is not None and window.is_kept:
                 self._kept += window.batches(self._plan[-1][1])
 
+    def _sum(self) -> Any:
+        """Sum the populations; by how much two choices of the lead in equilibrium differ, (n_orbitals,)."""
+        problem, n = self.problem, self.problem.device.n_orbitals
+        total, at_poles = host.zeros(n), {float(problem.mus[r]): host.zeros(n) for r in problem.choices}
+        met: list[tuple[Any, Any]] = []
+        for batch in self._batches():
+            if batch.states:
+                found = [to_numpy(lead_shares(batch.system, x, source)) for source, x in batch.states.items()]
+                for c, p in enumerate(found):
+                    total += batch.weights[:, c] @ p
+                met.append((_energies_of(batch), sum(host.sum(p, axis=1) for p in found)))
+            elif batch.mu is not None:
+                p = to_numpy(shares(batch.system, selected_inverse(batch.system, batch.factors)))
+                share = 2 * host.real(batch.weights @ p)
+                total += share
+                at_poles[batch.mu] += share / self._weight_of(batch.mu)
+        self._populations = problem.spin_degeneracy * total
+        self._knots = self._level_knots(met)
+        if problem.known_nodes is None:
+            return host.zeros(n)
+        windows = host.reshape(problem.known_nodes.integrals[: len(problem.choices) * n], (-1, n))
+        choices = [at_poles[float(problem.mus[r])] + w for r, w in zip(problem.choices, windows)]
+        return problem.spin_degeneracy * (host.max(choices, axis=0) - host.min(choices, axis=0))
+
+    def _weight_of(self, mu: float) -> float:
+        """Σ w_r of the leads taken to be in equilibrium at μ."""
+        problem = self.problem
+        return float(sum(problem.weights[r] for r in problem.choices if float(problem.mus[r]) == mu))
+
     @property
     def n_energies(self) -> int:
         """Energies at which the Green's function is known."""
-        return sum(int(request.energies.shape[0]) for request, _ in self._plan)
+        return sum(int(request.energies.shape[0]) for request, _, _ in self._plan)
 
     def populations(self) -> Any:
         """n_a (n_orbitals,), a host array [electrons]."""
-        total = host.zeros(self.problem.device.n_orbitals)
-        for batch in self._batches():
-            if batch.states:
-                for c, (source, states) in enumerate(batch.states.items()):
-                    total += batch.weights[:, c] @ to_numpy(lead_shares(batch.system, states, source))
-            else:
-                p = to_numpy(shares(batch.system, selected_inverse(batch.system, batch.factors)))
-                total += 2 * host.real(batch.weights @ p)
-        return self.problem.spin_degeneracy * total
+        return host.asarray(self._populations, copy=True)
 
     def tangent(self, d_potential_energy: Any) -> Any:
         """dn_a (n_orbitals,) for dU_a (n_orbitals,) [eV], host arrays."""
@@ -97,6 +145,8 @@ class ChargeResponse:
             else:
                 dp = to_numpy(population_tangent(batch.system, batch.factors, change))
                 total += 2 * host.real(batch.weights @ dp)
+        if self._knots is not None:
+            total += (self._knots.motion @ host.asarray(d_potential_energy)) @ self._knots.populations
         return self.problem.spin_degeneracy * total
 
     def transposed(self, populations_bar: Any) -> Any:
@@ -112,29 +162,75 @@ class ChargeResponse:
             else:
                 rows = selected_congruence(system, factors, sampled, system, factors)
                 total += 2 * host.real(batch.weights @ to_numpy(_pulled(batch, rows)))
+        if self._knots is not None:
+            total += (self._knots.populations @ host.asarray(populations_bar)) @ self._knots.motion
         return self.problem.spin_degeneracy * total
 
-    def _requests(self) -> Iterator[tuple[Request, Any]]:
-        """Poles of every μ and, last, the bias window, each with its weights."""
+    def _level_knots(self, met: Sequence[tuple[Any, Any]]) -> _Knots | None:
+        """The knots that the window's nodes need, from energies and densities of its batches; mostly none."""
+        problem, nodes = self.problem, self.problem.known_nodes
+        if nodes is None:
+            return None
+        density = host.zeros(len(nodes.energies))
+        for energies, values in met:
+            density[host.searchsorted(nodes.energies, energies)] = values
+        knots = level_knots(nodes, density, problem.breaks, problem.kt)
+        if knots is None:
+            return None
+        request = problem.real_axis(nodes.energies)
+        f = occupation(nodes.energies, problem.mus, problem.kt)
+        measure = (nodes.weights / TWO_PI)[:, None]
+        c, slopes = measure * problem.coefficients(f.value), -measure * problem.coefficients(f.d_mu)  # ∂f/∂E = −∂f/∂μ
+        moved = host.zeros((len(knots.flanks), problem.device.n_orbitals))
+        for batch in self._batches():
+            if not batch.states:
+                continue
+            at = host.searchsorted(nodes.energies, _energies_of(batch))
+            for k, (p, slope) in enumerate(_with_energy_slopes(problem, request, batch)):
+                energies_bar = c[at, k : k + 1] * slope + slopes[at, k : k + 1] * p
+                moved += knots.pull(nodes.energies[at], energies_bar, c[at, k : k + 1] * p)
+        return _Knots(moved, self._motion(knots))
+
+    def _motion(self, knots: LevelKnots) -> Any:
+        """∂x_k/∂U_a = −∇_a D/D' at the flanks, (K, n_orbitals)."""
+        problem = self.problem
+        request = problem.real_axis(knots.flanks)
+        sampled = _potential_blocks(problem, problem.moved(host.ones(problem.device.n_orbitals)))
+        found = []
+        with computing(largest_matrix(problem.device)):
+            for _, batch in _factored(problem, request, True):
+                by_potential: Any = 0.0
+                slope: Any = 0.0
+                for source, (_, slopes) in zip(batch.states, _with_energy_slopes(problem, request, batch)):
+                    states = batch.states[source]
+                    pairs = lead_population_transposed(batch.system, batch.factors, states, source, sampled)
+                    by_potential = by_potential + host.real(to_numpy(_pulled_states(batch, pairs, source)))
+                    slope = slope + host.sum(slopes, axis=1)
+                is_moving = slope != 0
+                shares = -by_potential / host.where(is_moving, slope, 1)[:, None]
+                found.append(host.where(is_moving[:, None], shares, 0.0))
+        return host.concat(found)
+
+    def _requests(self) -> Iterator[tuple[Request, Any, float | None]]:
+        """Poles of every μ and, last, the bias window, each with its weights, and the poles' μ."""
         problem = self.problem
         for mu in sorted({float(problem.mus[r]) for r in problem.choices}):
             poles = problem.poles(mu)
-            w = sum(problem.weights[r] for r in problem.choices if float(problem.mus[r]) == mu)
-            yield problem.contour(poles), w * poles.weights
+            yield problem.contour(poles), self._weight_of(mu) * poles.weights, mu
         if problem.known_nodes is not None:
             nodes = problem.known_nodes
             f = occupation(nodes.energies, problem.mus, problem.kt).value
             weights = (nodes.weights / TWO_PI)[:, None] * problem.coefficients(f)
-            yield problem.real_axis(nodes.energies), weights
+            yield problem.real_axis(nodes.energies), weights, None
 
     def _batches(self) -> Iterator[_Batch]:
         return iter(self._kept) if self._kept is not None else self._made(self._plan)
 
-    def _made(self, plan: Sequence[tuple[Request, Any]]) -> Iterator[_Batch]:
+    def _made(self, plan: Sequence[tuple[Request, Any, float | None]]) -> Iterator[_Batch]:
         with computing(largest_matrix(self.problem.device)):
-            for request, weights in plan:
+            for request, weights, mu in plan:
                 for where, batch in _factored(self.problem, request, weights.ndim == 2):
-                    yield replace(batch, weights=weights[where])
+                    yield replace(batch, weights=weights[where], mu=mu)
 
 
 class _Window:
@@ -193,6 +289,42 @@ def _factored(problem: ChargeProblem, request: Request, in_window: bool) -> Iter
         yield where, _Batch(system, factors, None, states, _moving(problem, system, solver))
 
 
+def _energies_of(batch: _Batch) -> Any:
+    return to_numpy(array_namespace(batch.system.z).real(batch.system.z))
+
+
+def _with_energy_slopes(problem: ChargeProblem, request: Request, batch: _Batch) -> Iterator[tuple[Any, Any]]:
+    """p^c and dp^c/dE of every source, (E, n_orbitals) each: the tangent to d(H + Σ) = (dΣ/dE − S) dE."""
+    system = batch.system
+    xp = array_namespace(system.z)
+    z = xp.real(system.z) + 1j * request.eta
+    solver = LeadSolver(z, slice(None), request.method, request.at_real_energy)
+    overlap = _potential_blocks(problem, problem.moved(host.ones(problem.device.n_orbitals)))
+    diagonal, upper, lower = (
+        [None if x is None else -x for x in blocks]
+        for blocks in (overlap.diagonal_blocks, overlap.upper_blocks, overlap.lower_blocks)
+    )
+    slopes: list[Array | None] = []
+    for lead, block in zip(problem.device.leads, system.blocks):
+        slope = None
+        if isinstance(lead, Lead):
+            sigma: Taylor = self_energy_polynomial(lead, solver, 1)
+            slope = sigma.coefficients[1]
+            diagonal[block] = diagonal[block] + slope
+        slopes.append(slope)
+    change = Blocks(diagonal, upper, lower)
+    for source, states in batch.states.items():
+        d_gamma, slope = None, slopes[source]
+        if slope is not None:
+            d_gamma = 1j * (slope - adjoint(slope))
+            d_gamma = system.restrict_columns(system.restrict_rows(d_gamma, source), source)
+        dp = to_numpy(lead_population_tangent(system, batch.factors, states, source, change, d_gamma))
+        if d_gamma is not None and system.overlap is None:  # with an overlap the tangent has it
+            own = [xp.sum(xp.real((x @ d_gamma) * xp.conj(x)), axis=-1) for x in states]
+            dp = dp + to_numpy(xp.concat(own, axis=-1))
+        yield to_numpy(lead_shares(system, states, source)), dp
+
+
 def _taken(batch: _Batch, rows: Any) -> _Batch:
     """Some energies of a batch."""
     n = batch.system.n_energies
@@ -224,7 +356,7 @@ def _budget(problem: ChargeProblem) -> int:
 def _moving(problem: ChargeProblem, system: OpenSystem, solver: Any) -> dict[int, tuple[Array, Array]]:
     found = {}
     for k, lead in enumerate(problem.device.leads):
-        if lead.overlap_coupling is None:
+        if not isinstance(lead, Lead) or lead.overlap_coupling is None:
             continue
         blocks, g = lead_blocks(lead, solver.z), solver.surface(lead)
         s = lead.overlap_coupling
@@ -239,7 +371,7 @@ def _potential_blocks(problem: ChargeProblem, du: Array) -> Blocks:
     parts = [du[a:b] for a, b in zip(h.offsets, h.offsets[1:])]
     n_blocks = len(parts)
     if s is None:
-        ones = [xp.eye(u.shape[0], dtype=xp.complex128) for u in parts]
+        ones = [xp.eye(u.shape[0], dtype=xp.complex128, device=device_of(u)) for u in parts]
         diagonal = [(u[:, None] * one)[None, ...] for u, one in zip(parts, ones)]
         return Blocks(diagonal, [None] * (n_blocks - 1), [None] * (n_blocks - 1))
 

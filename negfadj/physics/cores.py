@@ -51,7 +51,7 @@ def derivatives_core(
     """T and its energy derivatives of an `OpenSystem` of this device, (E, order + 1)."""
     z = array_namespace(system.z).real(system.z) + 1j * eta
     solver = LeadSolver(z, slice(None), method, at_real_energy)
-    polynomials = [_self_energy_polynomial(lead, solver, order) for lead in device.leads]
+    polynomials = [self_energy_polynomial(lead, solver, order) for lead in device.leads]
     return transmission_derivatives(system, polynomials, source=source, drain=drain, order=order)
 
 
@@ -62,7 +62,7 @@ def _all_channels(device: Device, system: OpenSystem) -> Array:
     return xp.stack(counts, axis=-1)
 
 
-def _self_energy_polynomial(lead: Lead, solver: LeadSolver, order: int) -> Taylor:
+def self_energy_polynomial(lead: Lead, solver: LeadSolver, order: int) -> Taylor:
     """Σ(E + ε) = A_c g A_c' as a polynomial."""
     z = solver.z
     xp = array_namespace(z)

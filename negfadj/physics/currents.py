@@ -18,8 +18,7 @@ from ..data import Device
 from ..errors import InputError, ShapeError
 from ..primitives.occupation import bias_window, occupation
 from ..typing import Array, ArrayLike, Backend, LeadMethod
-from .energy_integral import EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
-from .quadrature import EnergyIntegral
+from .energy_integral import EnergyIntegral, EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
 from .transport import transmission, transmission_vjp
 
 
@@ -136,15 +135,10 @@ def current_vjp(
     pullback : callable
         ``pullback(value_bar, wrt="all")`` gives `CurrentCotangent(device, bias, temperature, chemical_potentials)`.
 
-    Raises
-    ------
-    ConvergenceError
-        From the pullback, when T jumps inside the window (a perfect contact at η = 0); it names the energies.
-
     Notes
     -----
-    T̄(E_k) = (2e/h) w_k Σ_V Ī [f_s − f_d](E_k); ∂I/∂μ and ∂I/∂T from the same T(E_k)
-    (docs/adjoints/energy-integrals.md).
+    T̄(E_k) = (2e/h) w_k Σ_V Ī [f_s − f_d](E_k); ∂I/∂μ and ∂I/∂T from the same T(E_k). The nodes move with the leads'
+    band edges, so that steps of T at η = 0 have their share (docs/adjoints/energy-integrals.md).
     Kept for the pullback: the nodes and T there. The pullback does one forward and backward pass over the nodes.
     """
     problem = energy_problem(
@@ -169,7 +163,8 @@ def current_vjp(
         mu_s, mu_d = potentials.source, potentials.drain
         f_s, f_d = (occupation(integral.energies, mu, problem.kt) for mu in (mu_s, mu_d))
         t_bar = integral.weights * (bias_window(integral.energies, mu_s, mu_d, problem.kt) @ bar)
-        device_bar = pull_nodes(problem, transmission_vjp, integral, t_bar, wrt)
+        slope = (f_d.d_mu - f_s.d_mu) @ bar  # ∂f/∂E = −∂f/∂μ
+        device_bar = pull_nodes(problem, transmission_vjp, integral, t_bar, slope, wrt)
         weighted = integral.weights * integral.values
         if problem.kt == 0:  # the window's ends move: dI/dμ_s = T(μ_s), dI/dμ_d = −T(μ_d)
             mu_s_bar = bar * problem.at(transmission, mu_s)
@@ -222,5 +217,6 @@ def _current(problem: EnergyProblem, potentials: _Potentials) -> tuple[Any, Ener
     def window(energies: Any) -> Any:
         return bias_window(energies, potentials.source, potentials.drain, problem.kt)
 
-    integral = problem.integral(transmission, window, host.concat([potentials.source, potentials.drain]))
+    sizes = host.abs(potentials.source - potentials.drain)
+    integral = problem.integral(transmission, window, host.concat([potentials.source, potentials.drain]), sizes)
     return host.reshape(CURRENT_PER_EV * integral.integrals, potentials.shape), integral

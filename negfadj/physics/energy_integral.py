@@ -1,36 +1,64 @@
 """What current and linear response share: T(E) asked for at the nodes of an adaptive quadrature, and pulled back there.
 
 The nodes of the quadrature are the same forwards and backwards: T̄ at a node is its quadrature weight times the
-integrand's, and one pullback over all nodes does the rest. At η = 0 a perfect contact's T jumps at its band edges; the
-derivative of such a jump is a delta function that no set of nodes sees, and the pullback says so instead of leaving it
-out. Derivation: docs/adjoints/energy-integrals.md.
+integrand's, and one pullback over all nodes does the rest. At η = 0 T has steps and square roots at the band edges of
+the leads. The nodes between two edges move with them, so that the derivative of the sum is that of the integral.
+Derivation: docs/adjoints/energy-integrals.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import array_api_compat.numpy as host
 
-from ..array import array_namespace, device_of, is_array, move_in, move_out, to_numpy
+from ..array import array_namespace, device_of, is_array, move_in, move_out, to_numpy, tree_map
 from ..constants import BOLTZMANN
-from ..data import Device, Lead
+from ..data import Device
 from ..errors import ConvergenceError, InputError, InputTypeError, ShapeError
 from ..typing import Array, Backend, LeadMethod
-from .leads import lead_open_channels
-from .quadrature import NOTHING, EnergyIntegral, check_rtol, integrate
-from .request import SMALLEST_BROADENING, make_request
-from .transport import transmission
+from .level_motion import level_knots, pull_knots
+from .quadrature import NOTHING, check_rtol
+from .request import make_request
+from .window_breaks import HELD, SAME, WindowBreaks, joined_breaks, lead_band_edges
+from .window_quadrature import WindowNodes, window_nodes
 
 TAIL = 60.0  # kT: f and its window are below 1e-26 beyond
 SHARPEST = 1e-11  # eV: a smaller kT is taken as zero, the window being sharper than energies can be told apart
-EDGE_WIDTH = 1e-8  # eV: a band edge is found to this width,
-JUMP_HEIGHT = 1e-2  # and a change of T by more than this across it is a step, not a square root
-N_MOMENTA = 32  # k points that show where a lead's bands begin and end
+NEAR_MU = (-30, -12, -4, 0, 4, 12, 30)  # kT
+PIECES = 8  # of the whole window, so that resonances are met
 NUDGE = 1e-9  # eV: a node that falls on a band edge is moved by this much
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyIntegral:
+    """The integrals (K,), the nodes that make them, T there (m,), and the breaks between which they lie."""
+
+    integrals: Any
+    nodes: WindowNodes
+    breaks: WindowBreaks
+
+    @property
+    def energies(self) -> Any:
+        """E_j (m,) [eV]."""
+        return self.nodes.energies
+
+    @property
+    def weights(self) -> Any:
+        """w_j (m,) [eV]."""
+        return self.nodes.weights
+
+    @property
+    def values(self) -> Any:
+        """T(E_j) (m,)."""
+        return self.nodes.values[:, 0]
+
+    @property
+    def span(self) -> float:
+        """Width of the window [eV]."""
+        return float(self.nodes.breaks[-1] - self.nodes.breaks[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +74,6 @@ class EnergyProblem:
     rtol: float
     max_energies: int
     breaks: tuple[float, ...]
-
-    def _band_breaks(self) -> list[float]:
-        """Lowest and highest energy of every band of the leads, on a grid of k: where T has its steps and roots."""
-        found: list[float] = []
-        for lead in (self.device.leads[self.options[name]] for name in ("source", "drain")):
-            if isinstance(lead, Lead):
-                bands = lead_bands(lead)  # (k, n)
-                found += [*host.min(bands, axis=0).tolist(), *host.max(bands, axis=0).tolist()]
-        return found
 
     def at(self, function: Callable[..., Array], energies: Any) -> Any:
         """`function` at host energies (m,), as a host array; nodes on a band edge are nudged off it."""
@@ -89,91 +108,81 @@ class EnergyProblem:
         return move_out(tree, self.origin, self.backend)
 
     def integral(
-        self, function: Callable[..., Array], weight: Callable[[Any], Any], mus: Any, nothing: float = NOTHING
+        self,
+        function: Callable[..., Array],
+        weight: Callable[[Any], Any],
+        mus: Any,
+        sizes: Any,
+        nothing: float = NOTHING,
     ) -> EnergyIntegral:
-        """∫ T w dE over the window of the chemical potentials."""
+        """∫ T w_k dE over the window of the chemical potentials; `sizes` are ∫ |w_k| dE (K,), `nothing` a T that counts
+        as none."""
+        breaks = self._integral_breaks(mus)
+
+        def integrand(energies: Any) -> Any:
+            t = to_numpy(function(self.device, self.moved(energies), **self.options))
+            return host.concat([t[:, None], t[:, None] * weight(energies)], axis=1)
+
+        nodes = window_nodes(
+            integrand,
+            breaks.energies,
+            tolerance=host.concat([host.asarray([float("inf")]), nothing * sizes]),  # T itself is only kept
+            rtol=self.rtol,
+            max_energies=self.max_energies,
+            n_kept=1,
+            what="the energy integral",
+        )
+        return EnergyIntegral(nodes.integrals[1:], nodes, breaks)
+
+    def _integral_breaks(self, mus: Any) -> WindowBreaks:
+        """Both ends, the leads' band edges, which move, and what is held: near every μ, the caller's, and a ladder."""
         low, high = float(host.min(mus)) - TAIL * self.kt, float(host.max(mus)) + TAIL * self.kt
         if not high > low:  # equal chemical potentials at zero temperature: an empty window
             high = low + 1e-12 * (1 + abs(low))
-        breaks = [low, high, *(b for b in self.breaks if low < b < high)]
+        near = list(self.breaks)
         for mu in sorted({float(m) for m in mus}):
-            breaks += [mu + k * self.kt for k in (-30, -12, -4, 0, 4, 12, 30)] if self.kt else [mu]
-        breaks += [low + (high - low) * k / 8 for k in range(1, 8)]
-        breaks += [b for b in self._band_breaks() if low < b < high]
-        return integrate(
-            partial(self.at, function),
-            weight,
-            breaks,
-            rtol=self.rtol,
-            max_energies=self.max_energies,
-            nothing=nothing,
-        )
-
-
-def lead_bands(lead: Lead) -> Any:
-    """E_n(k) of a lead at N_MOMENTA values of k from 0 to 2π, host array (k, n) [eV], its potential energy included."""
-    phase = host.exp(2j * host.pi * host.arange(N_MOMENTA) / N_MOMENTA)[:, None, None]
-
-    def bloch(onsite: Any, hopping: Any) -> Any:
-        there = phase * to_numpy(hopping)[None]
-        return to_numpy(onsite)[None] + there + host.conj(host.matrix_transpose(there))
-
-    h = bloch(lead.onsite, lead.hopping)
-    if lead.overlap_onsite is not None:
-        whitening = host.linalg.inv(host.linalg.cholesky(bloch(lead.overlap_onsite, lead.overlap_hopping)))
-        h = whitening @ h @ host.conj(host.matrix_transpose(whitening))
-    return host.linalg.eigvalsh(h) + float(lead.potential_energy)
+            near += [mu + k * self.kt for k in NEAR_MU] if self.kt else [mu]
+        near += [low + (high - low) * k / PIECES for k in range(1, PIECES)]
+        edges = lead_band_edges(self.device, low, high)
+        same = min(SAME, max(self.kt, 1e-13 * (1 + max(abs(low), abs(high)))))
+        return joined_breaks(self.device, [(low, HELD), (high, HELD)], [(e, HELD) for e in near], edges, same)
 
 
 def pull_nodes(
-    problem: EnergyProblem, function_vjp: Callable[..., Any], integral: EnergyIntegral, t_bar: Any, wrt: Any
+    problem: EnergyProblem, function_vjp: Callable[..., Any], integral: EnergyIntegral, t_bar: Any, slope: Any, wrt: Any
 ) -> Device:
-    """The device's cotangent from T̄ at the nodes; nodes that weigh nothing are left out."""
-    largest = float(host.max(host.abs(t_bar)))
-    density = host.abs(t_bar) / integral.weights
-    felt_at = density > 1e-9 * host.max(density)
-    moves_edges = isinstance(wrt, str) and wrt == "all" and largest > 0  # only a lead moves its band edges
-    felt = _jumps(problem, integral, felt_at) if moves_edges else []
-    if felt:
-        raise ConvergenceError(
-            f"T(E) jumps at E = {', '.join(f'{e:.6g}' for e in felt[:5])} eV inside the window: at eta = 0 a perfect "
-            "contact opens a channel there, and the derivative of the jump is not in the integrand's derivative; "
-            "give eta > 0, 1e-4 eV say.",
-            energies=felt,
-        )
-    keep = host.abs(t_bar) > 1e-18 * largest if largest > 0 else host.arange(t_bar.shape[0]) == 0
-    _, pullback = function_vjp(problem.device, problem.moved(integral.energies[keep]), **problem.options)
-    return problem.back(pullback(problem.moved(t_bar[keep]), wrt=wrt).device)  # type: ignore[no-any-return]
+    """The device's cotangent from T̄ at the nodes and the slope ∂w/∂E of what it is weighed with, both (m,).
 
-
-def _jumps(problem: EnergyProblem, integral: EnergyIntegral, felt: Any) -> list[float]:
-    """Energies in the window where T is discontinuous: a lead's channels change there, and T does not start from zero.
-
-    Between neighbouring nodes with different channel counts the band edge is found by halving; T just below and just
-    above it tells a jump from the usual square root.
+        Ē_j = ∂T/∂E T̄_j + w_j T_j ∂w/∂E,   w̄_j = T_j T̄_j/w_j,   then narrow levels and band edges
     """
-    leads = [problem.device.leads[problem.options[name]] for name in ("source", "drain")]
-    if problem.options["eta"] >= SMALLEST_BROADENING or not all(isinstance(lead, Lead) for lead in leads):
-        return []
+    largest = float(host.max(host.abs(t_bar)))
+    # what weighs nothing is left out
+    keep = host.abs(t_bar) > 1e-18 * largest if largest > 0 else host.arange(t_bar.shape[0]) == 0
+    knots = level_knots(integral.nodes, integral.values, integral.breaks, problem.kt or integral.span / 60)
+    _, pullback = function_vjp(problem.device, problem.moved(integral.energies[keep]), **problem.options)
+    kept_bar = problem.moved(t_bar[keep])
+    found = pullback(kept_bar, wrt=wrt)
+    device_bar = found.device
+    moves_edges = isinstance(wrt, str) and wrt == "all"  # only a lead moves its band edges
+    if not moves_edges and knots is None:
+        return problem.back(device_bar)  # type: ignore[no-any-return]
+    energies_bar = found.energies if moves_edges else pullback(kept_bar).energies
+    e_bar = integral.weights * integral.values * slope
+    e_bar[keep] += to_numpy(energies_bar)
+    breaks_bar = integral.nodes.pull(e_bar, integral.values * t_bar / integral.weights)
+    if knots is not None:
 
-    def channels(energies: Any) -> Any:
-        counts = [to_numpy(lead_open_channels(lead, problem.moved(energies))) for lead in leads]
-        return counts[0] * 1000 + counts[1]
+        def at_flanks(energies: Any) -> tuple[Any, Callable[[Any], Any]]:
+            _, flank_pullback = function_vjp(problem.device, problem.moved(energies), **problem.options)
+            slopes = to_numpy(flank_pullback(problem.moved(host.ones_like(energies))).energies)
+            return slopes, lambda bar: flank_pullback(problem.moved(bar), wrt=wrt).device
 
-    order = host.argsort(integral.energies)
-    energies, felt = integral.energies[order], felt[order]
-    counts = channels(energies)
-    changes = host.nonzero((counts[1:] != counts[:-1]) & (felt[1:] | felt[:-1]))[0]
-    if changes.size == 0:
-        return []
-    lower, upper, below = energies[changes], energies[changes + 1], counts[changes]
-    while float(host.max(upper - lower)) > EDGE_WIDTH:
-        middle = (lower + upper) / 2
-        same = channels(middle) == below
-        lower, upper = host.where(same, middle, lower), host.where(same, upper, middle)
-    before = problem.at(transmission, lower - EDGE_WIDTH)
-    after = problem.at(transmission, upper + EDGE_WIDTH)
-    return [float(e) for e, jump in zip(upper, host.abs(after - before) > JUMP_HEIGHT) if jump]
+        knots_bar = knots.pull(integral.energies, e_bar, integral.values * t_bar)
+        device_bar = tree_map(lambda x, y: x + y, device_bar, pull_knots(knots, knots_bar, at_flanks))
+        breaks_bar = breaks_bar - integral.nodes.pull_at(knots.energies, knots_bar)  # a level is not moved by breaks
+    if moves_edges:
+        device_bar, _, _ = integral.breaks.pull(problem.device, breaks_bar, device_bar, host.zeros(0))
+    return problem.back(device_bar)  # type: ignore[no-any-return]
 
 
 def energy_problem(

@@ -8,8 +8,8 @@ pulled back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..array import (
     array_namespace,
@@ -17,12 +17,15 @@ from ..array import (
     cached_batch,
     computing,
     device_of,
+    halving,
+    in_threads,
     is_array,
     is_complex,
     memory_budget,
     move_in,
     move_out,
     rebuild,
+    thread_count,
     to_numpy,
     tree_map,
 )
@@ -34,6 +37,8 @@ from ..typing import Array
 from .leads import LeadSolver
 from .pattern import make_wrt
 from .request import Request, largest_matrix
+
+Result = TypeVar("Result")
 
 
 class TransportCotangent(NamedTuple):
@@ -59,8 +64,13 @@ CoreVjp = Callable[[OpenSystem], tuple[Array, Callable[..., Any]]]
 def evaluate(request: Request, core: Core, *, layers: float = 8.0) -> Array:
     """The observable at every energy, moved back to the caller; `layers` is its peak memory in largest blocks."""
     xp = array_namespace(request.energies)
+    per_energy = layers * _largest_block(request)
+
+    def forward(where: slice) -> Array:
+        return core(assemble(request, where)[0])
+
     with computing(largest_matrix(request.device)):
-        values = [core(assemble(request, where)[0]) for where in batches(request, layers * _largest_block(request))]
+        values = [value for _, value in _done(request, per_energy, forward)]
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
     return move_out(xp.reshape(value, (*request.shape, *value.shape[1:])), request.origin, request.backend)
@@ -77,17 +87,16 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     per_energy = kept_bytes + layers * _largest_block(request)
     n_energies = int(request.energies.shape[0])
     budget = memory_budget(request.energies, request.memory_limit)
-    parts = list(batches(request, per_energy))
     keep = kept_bytes * n_energies + layers * _largest_block(request) <= budget
-    kept: dict[int, list[Any]] = {}
-    values = []
+
+    def forward(where: slice) -> tuple[Any, ...]:
+        return _forward(request, core_vjp, where) if keep else (core(assemble(request, where)[0]),)
+
     with computing(largest_matrix(request.device)):
-        for number, where in enumerate(parts):
-            if keep:
-                batch_value, *kept[number] = _forward(request, core_vjp, where)
-            else:
-                batch_value = core(assemble(request, where)[0])
-            values.append(batch_value)
+        done = list(_done(request, per_energy, forward))
+    parts, values = [where for where, _ in done], [found[0] for _, found in done]
+    kept = {(where.start, where.stop): found[1:] for where, found in done} if keep else {}
+    del done
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
     flat_shape = value.shape
@@ -98,11 +107,14 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
         checked = make_wrt(wrt, request.device.hamiltonian)
         total: Any = None
         energy_bars = []
+
+        def pull(where: slice) -> tuple[Device, Array | None]:
+            found = kept.get((where.start, where.stop))
+            observable_pullback, lead_pullbacks = found or _forward(request, core_vjp, where)[1:]
+            return _pull_batch(request, observable_pullback(value_bar[where, ...], checked), lead_pullbacks)
+
         with computing(largest_matrix(request.device)):
-            for number, where in enumerate(parts):
-                observable_pullback, lead_pullbacks = kept[number] if keep else _forward(request, core_vjp, where)[1:]
-                system_bar = observable_pullback(value_bar[where, ...], checked)
-                bar, energy_bar = _pull_batch(request, system_bar, lead_pullbacks)
+            for _, (bar, energy_bar) in _done(request, per_energy, pull, parts=parts, forget=kept.clear):
                 total = bar if total is None else tree_map(lambda x, y: x + y, total, bar)
                 energy_bars.append(energy_bar)
         energies_bar = None
@@ -115,12 +127,39 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     return move_out(result, request.origin, request.backend), pullback
 
 
+def _done(
+    request: Request,
+    bytes_per_energy: float,
+    work: Callable[[slice], Result],
+    *,
+    parts: Iterable[slice] | None = None,
+    forget: Callable[[], Any] | None = None,
+) -> Iterator[tuple[slice, Result]]:
+    """(where, work(where)) for all batches in order, by all threads; a batch that is out of memory is halved."""
+    parts = batches(request, bytes_per_energy) if parts is None else parts
+
+    def halved(parts: Iterable[slice]) -> Iterator[tuple[slice, Result]]:
+        return halving(parts, work, bytes_per_energy=bytes_per_energy, forget=forget)
+
+    n_threads = _threads(request)
+    if n_threads == 1:
+        yield from halved(parts)
+        return
+    for found in in_threads(lambda where: list(halved([where])), parts, n_threads):
+        yield from found
+
+
+def _threads(request: Request) -> int:
+    return thread_count(request.energies, largest_matrix(request.device))
+
+
 def batches(request: Request, bytes_per_energy: float) -> Iterator[slice]:
     """The places of the energies that are done together: as many as the memory and the cache take."""
-    n_energies = int(request.energies.shape[0])
-    budget = memory_budget(request.energies, request.memory_limit)
+    n_energies, n_threads = int(request.energies.shape[0]), _threads(request)
+    budget = memory_budget(request.energies, request.memory_limit) // n_threads
     rows = max(request.device.hamiltonian.block_sizes)
     most = cached_batch(request.energies, rows * rows * _itemsize(request))
+    most = min(most, -(-n_energies // n_threads))
     size = batch_size(n_energies, int(bytes_per_energy), budget, most=most)
     for start in range(0, n_energies, size):
         yield slice(start, min(start + size, n_energies))
@@ -131,7 +170,11 @@ def _largest_block(request: Request) -> int:
 
 
 def _kept_bytes(request: Request) -> int:
+    channels = sum(lead.coupled_shape[0] for lead in request.device.leads)  # at most, of the reaction matrix
+    width = 0.5 if request.arithmetic == "real" else 1.0
     blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
+    if request.arithmetic is not None:
+        blocks = int(width * (blocks + channels * request.device.hamiltonian.n_orbitals))
     leads: int = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
     return (blocks + leads) * _itemsize(request)
 
@@ -178,6 +221,7 @@ def _system(request: Request, z: Array, sigmas: list[Array]) -> OpenSystem:
         tuple(lead.block for lead in device.leads),
         request.supports,
         request.hoppings,
+        request.arithmetic,
     )
 
 

@@ -10,6 +10,7 @@ docs/adjoints/energy-integrals.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .energy_integral import EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
 from .quadrature import NOTHING
 from .transport import shot_noise_factor, shot_noise_factor_vjp, transmission, transmission_vjp
+
+SIZES = (1.0, 2 * math.log(2), math.pi**2 / 3)  # ∫ |x|^n s(x) dx
 
 
 class LinearResponseCotangent(NamedTuple):
@@ -477,7 +480,8 @@ def _response(problem: EnergyProblem, chemical_potential: Any, coefficient: _Coe
     def weights(energies: Any) -> Any:
         return host.concat([thermal_moment(energies, flat, problem.kt, n).value for n in coefficient.orders], axis=1)
 
-    integral = problem.integral(coefficient.function, weights, flat, coefficient.nothing)
+    sizes = host.concat([host.full(flat.shape, SIZES[n] * problem.kt**n) for n in coefficient.orders])
+    integral = problem.integral(coefficient.function, weights, flat, sizes, coefficient.nothing)
     moments = host.reshape(integral.integrals, (len(coefficient.orders), -1))
     if len(coefficient.orders) > 1 and host.any(moments[0] <= NOTHING):
         worst = int(host.argmin(moments[0]))
@@ -503,7 +507,8 @@ def _response_vjp(
         kernels = [thermal_moment(integral.energies, mus, problem.kt, n) for n in coefficient.orders]
         moment_bars = [bar * d for d in d_moments]
         t_bar = integral.weights * sum(k.value @ m for k, m in zip(kernels, moment_bars))
-        device_bar = pull_nodes(problem, coefficient.function_vjp, integral, t_bar, wrt)
+        slope = -sum(k.d_mu @ m for k, m in zip(kernels, moment_bars))  # a function of E − μ
+        device_bar = pull_nodes(problem, coefficient.function_vjp, integral, t_bar, slope, wrt)
         weighted = integral.weights * integral.values
         mu_bar = sum(m * (weighted @ k.d_mu) for k, m in zip(kernels, moment_bars))
         kt_bar = sum(float(m @ (weighted @ k.d_kt)) for k, m in zip(kernels, moment_bars))

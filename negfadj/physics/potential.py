@@ -6,7 +6,8 @@
     Ū_a = Σ_b Re(H̄_ab* S_ab + H̄_ba* S_ba)/2 over device and couplings,  S̄_ab += H̄_ab (U_a + U_b)/2,
     Ū_k = Ū_k^lead − Σ Re(C̄_ab* S_ab)/2 over the coupling
 
-Without overlap only the diagonal moves. Sources: docs/adjoints/charge.md.
+Without overlap only the diagonal moves. A lead known by its self-energy alone stays as it is: it has no energies of its
+own, and is the wide band of a metal. Sources: docs/adjoints/charge.md.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..array import array_namespace, rebuild
-from ..data import BlockTridiagonal, Device
+from ..array import array_namespace, identity, rebuild
+from ..data import BlockTridiagonal, Device, SelfEnergy
 from ..typing import Array
 
 
@@ -41,6 +42,9 @@ def device_in_potential(device: Device, potential_energy: Array, lead_potential_
             lower = tuple(_shifted(x, s.lower_block(i), v, u) for i, (x, (u, v)) in enumerate(zip(lower, pairs)))
     leads = []
     for lead, u_lead in zip(device.leads, lead_potential_energy):
+        if isinstance(lead, SelfEnergy):
+            leads.append(lead)
+            continue
         coupling = lead.coupling
         if lead.overlap_coupling is not None:
             coupling = coupling + lead.overlap_coupling * ((parts[lead.block] - float(u_lead)) / 2)[:, None]
@@ -79,6 +83,10 @@ def device_in_potential_vjp(
             overlap_bar = _overlap_bar(s, overlap_bar, h_bar, parts)
         leads, lead_u_bar = [], []
         for lead, lead_bar, u_lead in zip(device.leads, bar.leads, lead_potential_energy):
+            if isinstance(lead, SelfEnergy):
+                leads.append(lead_bar)
+                lead_u_bar.append(0.0)
+                continue
             u_of_lead = float(lead_bar.potential_energy)
             changes = {}
             if lead.overlap_coupling is not None:
@@ -120,6 +128,5 @@ def _parts(hamiltonian: BlockTridiagonal, potential_energy: Array) -> list[Array
 def _shifted(x: Array, s: Array | None, u: Array, v: Array) -> Array:
     """X + S_ab (u_a + v_b)/2."""
     if s is None:
-        xp = array_namespace(x)
-        return x + xp.eye(x.shape[0], dtype=x.dtype) * u[:, None]
+        return x + identity(x.shape[0], x) * u[:, None]
     return x + s * ((u[:, None] + v[None, :]) / 2)

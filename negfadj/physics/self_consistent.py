@@ -12,27 +12,28 @@ Sources: docs/adjoints/self-consistent.md; docs/adjoints/fixed-point.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import array_api_compat.numpy as host
 
-from ..array import STATIC, to_numpy, tree_map
-from ..constants import BOLTZMANN
+from ..array import STATIC
 from ..data import Device
 from ..electrostatics.interface import Electrostatics
 from ..errors import InputError, ShapeError
-from ..implicit import FixedPointError, FixedPointSolution, anderson, fixed_point_adjoint, newton_krylov
+from ..implicit import FixedPointError, FixedPointSolution, anderson
+from ..implicit.vectors import check_count, check_mixing, check_tolerance
 from ..typing import Array, ArrayLike, LeadMethod
+from .band_edges import BandEdges
 from .energy_integral import real_host
-from .potential import device_in_potential_vjp
+from .neutral_potential import neutral_potential
+from .sector import Sector
+from .self_consistent_adjoint import SelfConsistentCotangent, self_consistent_adjoint
+from .self_consistent_newton import LARGEST_STEP, solve_by_newton
 from .self_consistent_problem import Linearisation, SelfConsistentProblem, self_consistent_problem
-from .spectrum import lowest_energy
-from .window_current import WindowCurrentCotangent, window_current
+from .terminal_currents import TerminalCurrents, terminal_currents
 
-LARGEST_STEP = 0.5  # V in one step
-ADJOINT = 1e-9  # relative residual of the transposed solve
 N_NAMED = 3  # sites that an error names
 
 
@@ -61,50 +62,45 @@ class Solution:
     charge : array, shape (n_sites,)
         Net charge q [e], positive where electrons are missing.
     populations : array, shape (n_orbitals,)
-        Electrons on every orbital.
+        Electrons on every orbital; for sectors a tuple of such, without their weights.
     current : float
-        From lead 0 into lead 1 [µA]; 0 for a device of one lead.
+        From lead 0 into lead 1 [µA], sectors with their weights; 0 for a device of one lead. With three leads or more
+        it is their share of the current alone.
+    terminal_currents : array, shape (n_leads,)
+        From every lead into the device [µA], all other leads counted; their sum is 0.
     residual : float
         max |φ − P q − φ_ext| [V].
     iterations, krylov_products, evaluations : int
         Steps, products with the Jacobian, evaluations of the charge.
     history : tuple of float
         The residual [V] at the start and after every step.
+    charge_error : float
+        Largest difference, on any orbital, between two choices of the lead in equilibrium [electrons], as
+        `Charge.error`; 0 when there is one choice, or no bias. Far above `error` it shows a bound state between the
+        chemical potentials, or a level too narrow to be seen.
     device : Device
-        The device in its potential, its leads shifted: any observable can be asked of it.
+        The device in its potential, its leads shifted: any observable can be asked of it. For sectors a tuple.
     chemical_potentials : array, shape (n_leads,)
         μ [eV].
     """
 
     potential: Array
     charge: Array
-    populations: Array
+    populations: Any
     current: float
+    terminal_currents: Array
     residual: float = field(metadata=STATIC)
     iterations: int = field(metadata=STATIC)
     krylov_products: int = field(metadata=STATIC)
     evaluations: int = field(metadata=STATIC)
     history: tuple[float, ...] = field(metadata=STATIC)
-    device: Device = field(metadata=STATIC)
+    charge_error: float = field(metadata=STATIC)
+    device: Any = field(metadata=STATIC)
     chemical_potentials: Array = field(metadata=STATIC)
 
 
-class SelfConsistentCotangent(NamedTuple):
-    """Cotangents of all that went in; `bias` or `chemical_potentials` is None, whichever was not given."""
-
-    device: Device
-    electrostatics: Any
-    neutral: Array
-    bias: float | None
-    chemical_potentials: Array | None
-    fermi_energy: float
-    temperature: float
-    krylov_products: int
-    residual: float
-
-
 def self_consistent(
-    device: Device,
+    device: Device | Sequence[Sector],
     electrostatics: Electrostatics,
     *,
     bias: float | None = 0.0,
@@ -113,7 +109,7 @@ def self_consistent(
     sites: ArrayLike | None = None,
     chemical_potentials: ArrayLike | None = None,
     fermi_energy: float = 0.0,
-    initial: ArrayLike | None = None,
+    initial: ArrayLike | Literal["neutral", "zero"] | None = None,
     method: Literal["newton", "anderson"] = "newton",
     tolerance: float = 1e-8,
     max_iterations: int | None = None,
@@ -134,8 +130,9 @@ def self_consistent(
 
     Parameters
     ----------
-    device : Device
-        At zero potential, its leads at theirs.
+    device : Device, or a sequence of Sector
+        At zero potential, its leads at theirs. Sectors are devices in one potential that do not couple: the modes of a
+        tube, the transverse momenta of a film, valleys, spins.
     electrostatics : Electrostatics
     bias : float, optional
         V [V]: μ_0 = E_F + V/2, μ_1 = E_F − V/2 [eV]; other leads at E_F. Every lead follows its chemical potential
@@ -145,21 +142,26 @@ def self_consistent(
     neutral : array, shape (n_sites,)
         n⁰, the electrons of a neutral site, both spins; ionised dopants may be counted here.
     sites : integer array, shape (n_orbitals,), optional
-        The site of every orbital (`TransportModel.atoms`); default: one site per orbital, in their order.
+        The site of every orbital (`TransportModel.atoms`); default: one site per orbital, in their order, as many as
+        there are. Sectors have their own. A site without orbitals holds no electrons, and its n⁰ must be 0.
     chemical_potentials : array, shape (n_leads,), optional
-        μ [eV] in place of a bias.
+        μ [eV] in place of a bias, which must then be 0 or None.
     fermi_energy : float
         E_F [eV], at which a lead has voltage 0.
-    initial : array, shape (n_sites,), or a Solution, optional
-        A potential [V] to start from: of a neighbouring bias, say. Default: 0.
+    initial : array of shape (n_sites,), a Solution, "neutral" or "zero", optional
+        The potential [V] to start from: that of a neighbouring bias, say. "neutral", the default, is that of a local
+        model, in which a site holds what the device, shifted rigidly by the site's own potential, has there.
     method : "newton" or "anderson"
-        Newton–Krylov with the exact response, or Anderson mixing.
+        Newton–Krylov with the exact response and, where its line search ends without a solution, the flow
+        dφ/dτ = −F; or Anderson mixing.
     tolerance : float
         On max |φ − P q − φ_ext| [V].
     max_iterations : int, optional
-        Default 30 Newton steps, 200 of Anderson's.
+        1 or more; default 30 Newton steps with 100 along the flow, 200 of Anderson's.
     mixing : float
-        Anderson's β.
+        Anderson's β, above 0 and at most 1.
+    spin_degeneracy : float
+        g, positive, of charge and current.
     The others as `charge`.
 
     Returns
@@ -201,7 +203,7 @@ def self_consistent(
 
 
 def self_consistent_vjp(
-    device: Device,
+    device: Device | Sequence[Sector],
     electrostatics: Electrostatics,
     *,
     bias: float | None = 0.0,
@@ -210,7 +212,7 @@ def self_consistent_vjp(
     sites: ArrayLike | None = None,
     chemical_potentials: ArrayLike | None = None,
     fermi_energy: float = 0.0,
-    initial: ArrayLike | None = None,
+    initial: ArrayLike | Literal["neutral", "zero"] | None = None,
     method: Literal["newton", "anderson"] = "newton",
     tolerance: float = 1e-8,
     max_iterations: int | None = None,
@@ -233,9 +235,10 @@ def self_consistent_vjp(
     -------
     value : Solution
     pullback : callable
-        ``pullback(potential=None, charge=None, current=None, device=None)``: cotangents of the solution's potential,
-        charge and current, and of the device in its potential (`bar.device` of any observable of `solution.device`),
-        any of them together → `SelfConsistentCotangent`.
+        ``pullback(potential=None, charge=None, current=None, terminal_currents=None, device=None)``: cotangents of the
+        solution's potential, charge and currents, and of the device in its potential (`bar.device` of any observable of
+        `solution.device`; for sectors a list, None where there is none), any of them together →
+        `SelfConsistentCotangent`.
 
     Notes
     -----
@@ -263,15 +266,19 @@ def self_consistent_vjp(
         max_energies=max_energies,
     )
     solved = _solve(problem, initial, method, tolerance, max_iterations, mixing)
-    return solved.solution, _pullback(problem, solved)
+    pullback = self_consistent_adjoint(
+        problem, solved.solution.potential, solved.populations, solved.currents, solved.linearised
+    )
+    return solved.solution, pullback
 
 
 class _Solved(NamedTuple):
-    """A solution with what its pullback needs: Newton's last linearisation, and the current's pullback."""
+    """A solution with what its pullback needs: populations and currents of all sectors, Newton's last linearisation."""
 
     solution: Solution
+    populations: Any
+    currents: list[TerminalCurrents]
     linearised: Linearisation | None
-    current_pullback: Callable[[float], WindowCurrentCotangent] | None
 
 
 def _solve(
@@ -285,26 +292,19 @@ def _solve(
     """Iterate to self-consistency."""
     if method not in ("newton", "anderson"):
         raise InputError(f'method={method!r} is not known; use "newton" or "anderson".')
-    points: list[Linearisation] = []
-
-    def residual_with_jvp(potential: Any) -> tuple[Any, Callable[[Any], Any]]:
-        points[:] = [Linearisation(problem, potential)]
-        return points[0].residual, points[0].product
+    if max_iterations is not None:
+        check_count(max_iterations, "max_iterations", 1)
+    check_tolerance(tolerance)
+    check_mixing(mixing)
+    linearised: Linearisation | None = None
 
     def fixed_point_map(potential: Any) -> Any:
-        return problem.field(problem.net_charge(to_numpy(problem.charge_at(potential).charge().populations)))
+        return problem.field(problem.net_charge(problem.populations_at(potential)))
 
     start = _start(problem, initial)
     try:
         if method == "newton":
-            found = newton_krylov(
-                residual_with_jvp,
-                start,
-                preconditioner=lambda _: points[0].precondition,
-                tolerance=tolerance,
-                max_iterations=max_iterations or 30,
-                max_step=LARGEST_STEP,
-            )
+            found, linearised = solve_by_newton(problem, start, tolerance=tolerance, max_iterations=max_iterations)
         else:
             found = anderson(
                 fixed_point_map,
@@ -316,14 +316,18 @@ def _solve(
             )
     except FixedPointError as failure:
         raise _failure(failure) from failure
-    return _solved(problem, found, points[0] if points else None)
+    return _solved(problem, found, linearised)
 
 
 def _start(problem: SelfConsistentProblem, initial: Any) -> Any:
-    """The potential given, or zero."""
+    """The potential given, or the one that is asked for."""
     n_sites = problem.electrostatics.n_sites
-    if initial is None:
-        return host.zeros(n_sites)
+    if initial is None or (isinstance(initial, str) and initial == "neutral"):
+        return neutral_potential(problem)
+    if isinstance(initial, str):
+        if initial == "zero":
+            return host.zeros(n_sites)
+        raise InputError(f'initial={initial!r} is not known; use "neutral", "zero", a potential or a Solution.')
     start = real_host(getattr(initial, "potential", initial), "initial")
     if start.shape != (n_sites,):
         raise ShapeError(f"initial has shape {start.shape} but there are {n_sites} sites.")
@@ -331,38 +335,40 @@ def _start(problem: SelfConsistentProblem, initial: Any) -> Any:
 
 
 def _solved(problem: SelfConsistentProblem, found: FixedPointSolution, linearised: Linearisation | None) -> _Solved:
-    device = problem.device_at(found.x)
-    if problem.given_lowest is None and lowest_energy(device) < problem.lowest:
+    devices = problem.devices_at(found.x)
+    lowest = problem.lowest_energy(devices)
+    if problem.given_lowest is None and lowest < problem.lowest:
         raise InputError(
             f"the potential reaches {float(host.max(found.x)):.3g} V, so deep that states may lie below "
-            f"{problem.lowest:.4g} eV, where the charge is not counted in full; give "
-            f"lowest={lowest_energy(device) - 1:.4g}."
+            f"{problem.lowest:.4g} eV, where the charge is not counted in full; give lowest={lowest - 1:.4g}."
         )
     if linearised is None:
-        populations = to_numpy(problem.charge_at(found.x).charge().populations)
+        populations, error = problem.populations_with_error(found.x)
     else:
-        populations = linearised.populations
-    current, current_pullback = (0.0, None) if device.n_leads < 2 else _current(problem, device)
+        populations, error = linearised.populations, linearised.charge_error
+    currents = [_currents(problem, device, edges) for device, edges in zip(devices, problem.edges)]
     solution = Solution(
         found.x,
         problem.net_charge(populations),
-        populations,
-        current,
+        populations if problem.is_one_device else tuple(problem.split(populations)),
+        sum(sector.weight * own.first_pair for sector, own in zip(problem.sectors, currents)),
+        host.sum(host.stack([s.weight * own.of_leads for s, own in zip(problem.sectors, currents)]), axis=0),
         found.residual,
         found.n_steps,
         found.n_krylov_steps,
         found.n_evaluations,
         found.history,
-        device,
+        error,
+        devices[0] if problem.is_one_device else devices,
         problem.mus,
     )
-    return _Solved(solution, linearised, current_pullback)
+    return _Solved(solution, populations, currents, linearised)
 
 
-def _current(
-    problem: SelfConsistentProblem, device: Device
-) -> tuple[float, Callable[[float], WindowCurrentCotangent]]:
-    return window_current(
+def _currents(
+    problem: SelfConsistentProblem, device: Device, edges: Sequence[BandEdges | None]
+) -> TerminalCurrents:
+    return terminal_currents(
         device,
         problem.mus,
         problem.kt,
@@ -372,7 +378,7 @@ def _current(
         lead_method=problem.lead_method,
         memory_limit=problem.memory_limit,
         max_energies=problem.max_energies,
-        edges=problem.edges,
+        edges=edges,
     )
 
 
@@ -381,94 +387,16 @@ def _failure(failure: FixedPointError) -> SelfConsistencyError:
     worst = [] if residual is None else host.argsort(-host.abs(residual))[:N_NAMED].tolist()
     named = ", ".join(f"{i} ({float(residual[i]):+.2g} V)" for i in worst)
     error = SelfConsistencyError(
-        f"the self-consistent loop did not converge: {failure} The residual is largest at sites {named}. Start from "
-        "the solution of a nearer bias, gate voltage or a higher temperature (initial=), or try the other method.",
+        f"the self-consistent loop did not converge: {failure.reason}. The residual is largest at sites {named}. Start "
+        "from the solution of a nearer bias, gate voltage or a higher temperature (initial=), let "
+        "self_consistent_by_continuation walk there from an easier one, or try the other method; a residual that "
+        "stands still just above the tolerance needs a smaller error= of the charge, or a larger tolerance.",
         residual=failure.residual,
         history=failure.history,
         x=failure.x,
         residual_vector=residual,
+        n_krylov_steps=failure.n_krylov_steps,
+        n_evaluations=failure.n_evaluations,
     )
     error.sites = tuple(worst)
     return error
-
-
-def _pullback(problem: SelfConsistentProblem, solved: _Solved) -> Callable[..., SelfConsistentCotangent]:
-    """Cotangents of the solution → those of everything that went in."""
-    solution = solved.solution
-    kept = [] if solved.linearised is None else [solved.linearised]
-
-    def self_consistent_pullback(
-        *,
-        potential: ArrayLike | None = None,
-        charge: ArrayLike | None = None,
-        current: float | None = None,
-        device: Device | None = None,
-    ) -> SelfConsistentCotangent:
-        if not kept:
-            kept.append(Linearisation(problem, solution.potential))
-        here = kept[0]
-        u = problem.potential_energy(solution.potential)
-        _, potential_pullback = device_in_potential_vjp(problem.device, u, problem.shifts)
-        n_sites = problem.electrostatics.n_sites
-        phi_bar, q_bar = (_given(x, name, n_sites) for x, name in ((potential, "potential"), (charge, "charge")))
-
-        # what the observables of the solution ask of φ, of the device in its potential, of μ and T
-        device_bar, mu_bar, temperature_bar = device, host.zeros(len(problem.mus)), 0.0
-        if current and solved.current_pullback is not None:
-            of_current = solved.current_pullback(float(current))
-            device_bar = _plus(device_bar, of_current.device)
-            mu_bar[:2] += of_current.chemical_potentials
-            temperature_bar += of_current.kt * BOLTZMANN
-        if device_bar is not None:
-            u_bar = potential_pullback(device_bar).potential_energy
-            phi_bar = phi_bar - problem.of_sites(to_numpy(u_bar))
-        if host.any(q_bar != 0):  # n̄ = −q̄
-            phi_bar = phi_bar - here.electrons_to_potential(q_bar)
-
-        # (1 − J)ᵀ λ = φ̄ at the solution, then everything at λ
-        adjoint = fixed_point_adjoint(
-            lambda v: v - here.transposed(v), phi_bar, preconditioner=here.precondition_transposed, tolerance=ADJOINT
-        )
-        _, field_pullback = problem.electrostatics.potential_vjp(solution.charge, -problem.shifts)
-        of_field = field_pullback(adjoint.x)
-        q_bar = q_bar + to_numpy(of_field.charge)
-        of_charge = here.response.problem.pullback()(problem.moved(-q_bar[problem.sites]))
-        device_bar = _plus(device_bar, of_charge.device)
-        mu_bar = mu_bar + to_numpy(of_charge.chemical_potentials)
-        temperature_bar += float(of_charge.temperature)
-
-        found = potential_pullback(device_bar)
-        # U_k = μ_k − E_F and V_k = −(μ_k − E_F)
-        shift_bar = host.asarray(found.lead_potential_energy) - to_numpy(of_field.lead_voltages)
-        mu_bar, fermi_bar, bias_bar = mu_bar + shift_bar, -float(host.sum(shift_bar)), None
-        if problem.bias is not None:  # μ = E_F ± V/2
-            fermi_bar += float(host.sum(mu_bar))
-            bias_bar = 0.0 if len(mu_bar) < 2 else float(mu_bar[0] - mu_bar[1]) / 2
-        return SelfConsistentCotangent(
-            found.device,
-            of_field.electrostatics,
-            q_bar,
-            bias_bar,
-            mu_bar if problem.bias is None else None,
-            fermi_bar,
-            temperature_bar,
-            adjoint.n_products,
-            adjoint.residual,
-        )
-
-    return self_consistent_pullback
-
-
-def _plus(first: Device | None, second: Device) -> Device:
-    if first is None:
-        return second
-    return tree_map(lambda x, y: x if y is None else x + y, first, second)  # type: ignore[no-any-return]
-
-
-def _given(bar: Any, name: str, n_sites: int) -> Any:
-    if bar is None:
-        return host.zeros(n_sites)
-    found = real_host(bar, f"{name}_bar")
-    if found.shape != (n_sites,):
-        raise ShapeError(f"the cotangent of the {name} has shape {found.shape} but there are {n_sites} sites.")
-    return found

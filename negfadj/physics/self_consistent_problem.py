@@ -1,7 +1,8 @@
-"""The checked arguments of a self-consistent calculation, and the maps between its potential, charge and device."""
+"""The checked arguments of a self-consistent calculation, and the maps between its potential, charge and devices."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +16,12 @@ from ..electrostatics.interface import Electrostatics
 from ..errors import InputError, InputTypeError, ShapeError
 from ..implicit import gmres
 from ..typing import Array, LeadMethod
-from .charge import ChargeProblem, charge_problem
+from .band_edges import BandEdges
+from .charge import ChargeProblem, charge_problem, check_lowest
 from .charge_response import ChargeResponse
 from .energy_integral import real_host
 from .potential import device_in_potential
+from .sector import Sector, checked_sectors
 from .spectrum import lowest_energy
 from .window_breaks import lead_band_edges
 from .window_current import TAIL
@@ -28,12 +31,15 @@ LOWER_MARGIN = 5.0  # eV below the lowest energy at zero potential: how deep pot
 
 @dataclass(frozen=True, eq=False)
 class SelfConsistentProblem:
-    """What `self_consistent` was asked, with host arrays of potentials and charges; see there for the names."""
+    """What `self_consistent` was asked, with host arrays of potentials and charges; see there for the names.
 
-    device: Device
+    Arrays over the orbitals are those of all sectors, one sector after the other.
+    """
+
+    sectors: tuple[Sector, ...]
+    is_one_device: bool
     electrostatics: Electrostatics
     neutral: Any
-    sites: Any
     mus: Any
     bias: float | None
     fermi_energy: float
@@ -61,48 +67,94 @@ class SelfConsistentProblem:
     @cached_property
     def lowest(self) -> float:
         """E_min [eV]: one number for all potentials, so that the poles do not change on the way."""
-        return lowest_energy(self.device) - LOWER_MARGIN if self.given_lowest is None else self.given_lowest
+        if self.given_lowest is not None:
+            return self.given_lowest
+        return self.lowest_energy(sector.device for sector in self.sectors) - LOWER_MARGIN
 
     @cached_property
-    def edges(self) -> Any:
+    def edges(self) -> list[tuple[BandEdges | None, ...]]:
         """The leads' band edges in the window of the current, found once: the potential does not move them."""
         low, high = (float(f(self.mus)) for f in (host.min, host.max))
-        return lead_band_edges(self.device, low - TAIL * self.kt, high + TAIL * self.kt, self.shifts)
+        window = low - TAIL * self.kt, high + TAIL * self.kt
+        return [lead_band_edges(sector.device, *window, self.shifts) for sector in self.sectors]
 
-    def device_at(self, potential: Any) -> Device:
-        """The device in a potential (n_sites,), its leads shifted."""
-        return device_in_potential(self.device, self.potential_energy(potential), self.shifts)
+    @cached_property
+    def sites(self) -> Any:
+        """The site of every orbital."""
+        return host.concat([sector.sites for sector in self.sectors])
 
-    def potential_energy(self, potential: Any) -> Array:
-        """U_a = −φ_i of every orbital, beside the device's arrays."""
-        return self.moved(-potential[self.sites])
+    @cached_property
+    def weights(self) -> Any:
+        """How often every orbital counts."""
+        return host.concat([host.full(s.device.n_orbitals, s.weight) for s in self.sectors])
 
-    def charge_at(self, potential: Any) -> ChargeProblem:
-        """The charge at a potential."""
-        return charge_problem(
-            self.device_at(potential),
-            self.mus,
-            temperature=self.temperature,
-            equilibrium=self.equilibrium,
-            spin_degeneracy=self.spin_degeneracy,
-            eta=self.eta,
-            device_eta=self.device_eta,
-            lead_method=self.lead_method,
-            backend=None,
-            memory_limit=self.memory_limit,
-            error=self.error,
-            lowest=self.lowest,
-            max_energies=self.max_energies,
-            edges=self.edges,
-        )
+    @staticmethod
+    def lowest_energy(devices: Iterable[Device]) -> float:
+        """A bound below all states of all devices [eV]."""
+        return min(lowest_energy(device) for device in devices)
+
+    def split(self, of_orbitals: Any) -> list[Any]:
+        """An array over the orbitals, sector by sector."""
+        ends = host.cumulative_sum(host.asarray([s.device.n_orbitals for s in self.sectors])).tolist()
+        return [of_orbitals[a:b] for a, b in zip([0, *ends], ends)]
+
+    def devices_at(self, potential: Any) -> tuple[Device, ...]:
+        """The devices in a potential (n_sites,), their leads shifted."""
+        energies = self.potential_energies(potential)
+        return tuple(device_in_potential(s.device, u, self.shifts) for s, u in zip(self.sectors, energies))
+
+    def potential_energies(self, potential: Any) -> list[Array]:
+        """U_a = −φ_i of every sector's orbitals, beside its arrays."""
+        return [beside(s.device, u) for s, u in zip(self.sectors, self.split(-potential[self.sites]))]
+
+    def charges_at(self, potential: Any) -> list[ChargeProblem]:
+        """The charge of every sector at a potential."""
+        limit = None if self.memory_limit is None else self.memory_limit / len(self.sectors)
+        return [
+            charge_problem(
+                device,
+                self.mus,
+                temperature=self.temperature,
+                equilibrium=self.equilibrium,
+                spin_degeneracy=self.spin_degeneracy,
+                eta=self.eta,
+                device_eta=self.device_eta,
+                lead_method=self.lead_method,
+                backend=None,
+                memory_limit=limit,
+                error=self.error,
+                lowest=self.lowest,
+                max_energies=self.max_energies,
+                edges=edges,
+            )
+            for device, edges in zip(self.devices_at(potential), self.edges)
+        ]
+
+    def populations_at(self, potential: Any) -> Any:
+        """n_a (n_orbitals,) at a potential."""
+        return self.populations_with_error(potential)[0]
+
+    def populations_with_error(self, potential: Any) -> tuple[Any, float]:
+        """n_a (n_orbitals,) at a potential, and by how much two choices of the lead in equilibrium differ at most."""
+        found = [problem.solved()[0] for problem in self.charges_at(potential)]
+        error = max(float(host.max(to_numpy(one.error))) for one in found)
+        return host.concat([to_numpy(one.populations) for one in found]), error
 
     def of_sites(self, of_orbitals: Any) -> Any:
-        """The sum over the orbitals of every site."""
+        """The sum over the orbitals of every site, each counted once: the transpose of U_a = −φ_i, but for the sign."""
         return host.bincount(self.sites, of_orbitals, self.electrostatics.n_sites)
 
+    def electrons(self, populations: Any) -> Any:
+        """n_i = Σ_c w_c Σ n_a over the orbitals of site i."""
+        return self.of_sites(self.weights * populations)
+
+    def electrons_transposed(self, n_bar: Any) -> Any:
+        """n̄_a = w_c n̄_i."""
+        return self.weights * n_bar[self.sites]
+
     def net_charge(self, populations: Any) -> Any:
-        """q_i = n⁰_i − Σ n_a over the orbitals of site i."""
-        return self.neutral - self.of_sites(populations)
+        """q_i = n⁰_i − n_i."""
+        return self.neutral - self.electrons(populations)
 
     def field(self, charge: Any) -> Any:
         """P q + φ_ext."""
@@ -112,10 +164,11 @@ class SelfConsistentProblem:
         """P dq."""
         return to_numpy(self.electrostatics.response(dq))
 
-    def moved(self, x: Any) -> Array:
-        """A host array beside the device's arrays."""
-        like = self.device.hamiltonian.diagonal[0]
-        return array_namespace(like).asarray(x, device=device_of(like))
+
+def beside(device: Device, x: Any) -> Array:
+    """A host array beside the device's arrays."""
+    like = device.hamiltonian.diagonal[0]
+    return array_namespace(like).asarray(x, device=device_of(like))
 
 
 class Linearisation:
@@ -124,28 +177,33 @@ class Linearisation:
     def __init__(self, problem: SelfConsistentProblem, potential: Any) -> None:
         self.problem = problem
         self.potential = potential
-        self.response = ChargeResponse(problem.charge_at(potential))
-        self.populations = self.response.populations()
+        self.responses = [ChargeResponse(charge) for charge in problem.charges_at(potential)]
+        self.populations = host.concat([response.populations() for response in self.responses])
+        self.charge_error = max(response.error for response in self.responses)
         self.residual = potential - problem.field(problem.net_charge(self.populations))
 
     def product(self, v: Any) -> Any:
         """(1 + P N) v."""
-        dn = self.problem.of_sites(self.response.tangent(-v[self.problem.sites]))
-        return v + self.problem.screening(dn)
+        return v + self.problem.screening(self.electrons_tangent(-v[self.problem.sites]))
 
     def transposed(self, v: Any) -> Any:
         """(1 + Nᵀ P) v."""
         return v + self.electrons_to_potential(self.problem.screening(v))
 
+    def electrons_tangent(self, du: Any) -> Any:
+        """dn_i for dU_a."""
+        parts = zip(self.responses, self.problem.split(du))
+        return self.problem.electrons(host.concat([response.tangent(x) for response, x in parts]))
+
     def electrons_to_potential(self, n_bar: Any) -> Any:
         """Nᵀ n̄: the cotangent of the potential from one of the electrons on every site."""
-        return -self.problem.of_sites(self.response.transposed(n_bar[self.problem.sites]))
+        parts = zip(self.responses, self.problem.split(self.problem.electrons_transposed(n_bar)))
+        return -self.problem.of_sites(host.concat([response.transposed(x) for response, x in parts]))
 
     @cached_property
     def local(self) -> Any:
         """D_i ≥ 0: what a uniform change of φ does to n_i stands for the local response."""
-        uniform = self.response.tangent(-host.ones(len(self.problem.sites)))
-        return host.maximum(self.problem.of_sites(uniform), 0.0)
+        return host.maximum(self.electrons_tangent(-host.ones(len(self.problem.sites))), 0.0)
 
     def precondition(self, v: Any) -> Any:
         """(1 + P D)⁻¹ v."""
@@ -162,7 +220,7 @@ class Linearisation:
 
 
 def self_consistent_problem(
-    device: Device,
+    device: Device | Sequence[Sector],
     electrostatics: Electrostatics,
     *,
     bias: Any,
@@ -182,31 +240,35 @@ def self_consistent_problem(
     max_energies: int,
 ) -> SelfConsistentProblem:
     """The arguments of `self_consistent`, checked."""
-    if not isinstance(device, Device):
-        raise InputTypeError(f"device is a {type(device).__name__}; pass a negfadj.Device.")
     if not hasattr(electrostatics, "potential_vjp"):
         raise InputTypeError(
             f"electrostatics is a {type(electrostatics).__name__}; pass one of negfadj.electrostatics, or an object "
             "with its methods potential, response and potential_vjp."
         )
     n_sites = electrostatics.n_sites
+    sectors = checked_sectors(device, sites, n_sites)
     electrons = real_host(neutral, "neutral")
     electrons = host.full(n_sites, float(electrons)) if electrons.ndim == 0 else electrons
     if electrons.shape != (n_sites,):
         raise ShapeError(f"neutral has shape {electrons.shape} but there are {n_sites} sites.")
+    _check_empty_sites(sectors, electrons)
+    degeneracy = _number(spin_degeneracy, "spin_degeneracy")
+    if not degeneracy > 0:
+        raise InputError(f"spin_degeneracy={degeneracy:g} must be positive: 2 without spin, 1 with it in the orbitals.")
     fermi = _number(fermi_energy, "fermi_energy")
-    volts, mus = _chemical_potentials(device, bias, chemical_potentials, fermi)
+    volts, mus = _chemical_potentials(sectors[0].device, bias, chemical_potentials, fermi)
+    _check_lead_conductors(electrostatics, mus - fermi)
     problem = SelfConsistentProblem(
-        device,
+        sectors,
+        isinstance(device, Device),
         electrostatics,
         electrons,
-        _sites(sites, device.n_orbitals, n_sites),
         mus,
         volts,
         fermi,
         _number(temperature, "temperature"),
         equilibrium,
-        float(spin_degeneracy),
+        degeneracy,
         eta,
         device_eta,
         lead_method,
@@ -215,7 +277,9 @@ def self_consistent_problem(
         None if lowest is None else _number(lowest, "lowest"),
         max_energies,
     )
-    problem.charge_at(host.zeros(n_sites))  # refuse early
+    for sector in sectors:
+        check_lowest(sector.device, lowest)
+    problem.charges_at(host.zeros(n_sites))  # refuse early
     return problem
 
 
@@ -225,6 +289,8 @@ def _chemical_potentials(device: Device, bias: Any, given: Any, fermi: float) ->
         mus = real_host(given, "chemical_potentials")
         if mus.shape != (device.n_leads,):
             raise ShapeError(f"chemical_potentials has shape {mus.shape} but there are {device.n_leads} leads.")
+        if bias is not None and host.any(real_host(bias, "bias") != 0):
+            raise InputError(f"bias={bias!r} and chemical_potentials are both given; give one of them.")
         return None, mus
     if bias is None:
         raise InputError("bias is None and no chemical_potentials are given; give one of them.")
@@ -236,21 +302,30 @@ def _chemical_potentials(device: Device, bias: Any, given: Any, fermi: float) ->
     return volts, mus
 
 
+def _check_empty_sites(sectors: Sequence[Sector], neutral: Any) -> None:
+    """Refuse electrons of a neutral site that has no orbital: a bare charge there."""
+    counted = sum(host.bincount(sector.sites, minlength=len(neutral)) for sector in sectors)
+    bare = host.nonzero((counted == 0) & (neutral != 0))[0].tolist()
+    if bare:
+        raise InputError(
+            f"site {bare[0]} has no orbital but neutral={float(neutral[bare[0]]):g}, a bare charge; correct `sites`, "
+            "or give a neutral of 0 there and such a charge to the electrostatics (`FixedCharge`)."
+        )
+
+
+def _check_lead_conductors(electrostatics: Any, shifts: Any) -> None:
+    """Refuse a bias that the conductors do not take part in without it being said."""
+    conductors, followers = (getattr(electrostatics, name, None) for name in ("conductors", "lead_conductors"))
+    if host.any(shifts != 0) and conductors and followers == ():
+        names = ", ".join(repr(body.name) for body in conductors)
+        raise InputError(
+            f"there is a bias, but no lead_conductors say which of the conductors {names} follow the leads; give "
+            'lead_conductors=("source", "drain") to the electrostatics, a name for every lead, None where none follows.'
+        )
+
+
 def _number(x: Any, name: str) -> float:
     value = real_host(x, name)
     if value.ndim != 0:
         raise ShapeError(f"{name} has shape {value.shape} but must be one number.")
     return float(value)
-
-
-def _sites(sites: Any, n_orbitals: int, n_sites: int) -> Any:
-    found = host.arange(n_orbitals) if sites is None else host.asarray(to_numpy(sites))
-    if found.dtype.kind not in "iu":
-        raise InputTypeError(f"sites has dtype {found.dtype}; give the number of every orbital's site.")
-    if found.shape != (n_orbitals,):
-        raise ShapeError(f"sites has shape {found.shape} but the device has {n_orbitals} orbitals.")
-    if found.min() < 0 or found.max() >= n_sites:
-        raise InputError(
-            f"sites go from {found.min()} to {found.max()} but electrostatics has {n_sites} sites, 0 … {n_sites - 1}."
-        )
-    return host.astype(found, host.int64)

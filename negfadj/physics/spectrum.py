@@ -16,8 +16,9 @@ from typing import Any
 import array_api_compat.numpy as host
 
 from ..array import to_numpy
-from ..data import Device
+from ..data import Device, SelfEnergy
 from ..errors import InputError
+from .band_edges import band_extent
 
 MOST_STEPS = 40
 
@@ -43,6 +44,25 @@ def lowest_energy(device: Device) -> float:
     )
 
 
+def is_below_spectrum(device: Device, energy: float) -> tuple[str, float] | None:
+    """What has states at or below an energy, and where, by the lowest bands of leads and the lowest levels of blocks;
+    None where neither shows any.
+
+    A level of a block is a Rayleigh quotient of the whole: the spectrum begins there or below.
+    """
+    found = []
+    for k, lead in enumerate(device.leads):
+        if not isinstance(lead, SelfEnergy):
+            found.append((f"leads[{k}]", band_extent(lead)[0]))
+    blocks = _rows(device)[-device.hamiltonian.n_blocks :]
+    found += [
+        (f"block {i} of the device", float(host.linalg.eigvals(host.linalg.solve(s, h)).real.min()))
+        for i, (h, s, _) in enumerate(blocks)
+    ]
+    worst = min(found, key=lambda one: one[1])
+    return worst if worst[1] < energy else None
+
+
 def _is_above(row: Any, energy: float) -> bool:
     h, s, neighbours = row
     margin = float(host.linalg.eigvalsh(h - energy * s).min())
@@ -61,6 +81,9 @@ def _rows(device: Device) -> list[Any]:
         neighbours[i + 1].append(pair)
     rows = []
     for lead in device.leads:
+        if isinstance(lead, SelfEnergy):
+            neighbours[lead.block] += [(to_numpy(x), host.zeros_like(to_numpy(x))) for x in lead.self_energy]
+            continue
         u = float(lead.potential_energy)
 
         def shifted(name: str, lead: Any = lead, u: float = u) -> Any:

@@ -7,6 +7,8 @@ integrand jumps or diverges at a band edge:
 
     μ̄_k += Σ b̄,   k̄T += Σ m b̄,   the leads: `pull_band_edges`
 
+Where the edges of two leads coincide, each gets half: the mean of the derivatives to both sides.
+
 Sources: docs/adjoints/charge.md.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import array_api_compat.numpy as host
 
@@ -25,25 +27,30 @@ from .band_edges import BandEdges, band_edges, has_same_bands, pull_band_edges
 NEAR_MU = (-10, 0, 10)  # kT
 SAME = 1e-9  # eV: breaks nearer than this are one
 
+Origin: TypeAlias = tuple[str, int, int]  # ("mu", lead, m), ("edge", lead, number) or ("held", 0, 0)
+HELD: Origin = ("held", 0, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class WindowBreaks:
-    """Breaks (n,) [eV] in order, and of each what it follows: ("mu", lead, m) or ("edge", lead, number)."""
+    """Breaks (n,) [eV] in order, and what each follows; a band edge that several leads have is shared among them."""
 
     energies: Any
-    origins: tuple[tuple[str, int, int], ...]
+    origins: tuple[tuple[Origin, ...], ...]
     edges: tuple[BandEdges | None, ...]
 
     def pull(self, device: Device, breaks_bar: Any, device_bar: Device, mu_bar: Any) -> tuple[Device, Any, float]:
         """b̄ (n,) → the cotangents of device and μ with their shares added, and k̄T."""
         mu_bar, kt_bar = host.asarray(mu_bar, copy=True), 0.0
         edge_bars = [None if e is None else host.zeros(len(e.energies)) for e in self.edges]
-        for bar, (kind, lead, number) in zip(breaks_bar, self.origins):
-            if kind == "mu":
-                mu_bar[lead] += bar
-                kt_bar += number * float(bar)
-            else:
-                edge_bars[lead][number] += bar  # type: ignore[index]
+        for bar, origins in zip(breaks_bar, self.origins):
+            for kind, lead, number in origins:
+                share = bar / len(origins)
+                if kind == "mu":
+                    mu_bar[lead] += share
+                    kt_bar += number * float(share)
+                elif kind == "edge":
+                    edge_bars[lead][number] += share  # type: ignore[index]
         leads = tuple(
             lead_bar if bar is None or edges is None else pull_band_edges(lead, edges, bar, lead_bar)
             for lead, lead_bar, edges, bar in zip(device.leads, device_bar.leads, self.edges, edge_bars)
@@ -52,31 +59,55 @@ class WindowBreaks:
 
 
 def window_breaks(
-    device: Device, mus: Any, kt: float, *, tail: float, edges: Sequence[BandEdges | None] | None = None
+    device: Device,
+    mus: Any,
+    kt: float,
+    *,
+    tail: float,
+    edges: Sequence[BandEdges | None] | None = None,
+    levels: Sequence[float] = (),
 ) -> WindowBreaks:
     """The breaks between `tail` kT below the lowest and above the highest of the first len(mus) leads' μ.
 
-    `edges` are the leads' band edges where they are known already.
+    `edges` are the leads' band edges where they are known already, `levels` energies of narrow levels.
     """
     first, last = int(host.argmin(mus)), int(host.argmax(mus))
     low, high = float(mus[first]) - tail * kt, float(mus[last]) + tail * kt
     found = lead_band_edges(device, low, high) if edges is None else tuple(edges)
-    # in the order of importance: of two that are one, the first is kept
-    candidates: list[tuple[float, tuple[str, int, int]]] = [
-        (low, ("mu", first, -int(tail))),
-        (high, ("mu", last, int(tail))),
+    ends: list[tuple[float, Origin]] = [(low, ("mu", first, -int(tail))), (high, ("mu", last, int(tail)))]
+    near: list[tuple[float, Origin]] = [
+        (float(mu) + m * kt, ("mu", k, m)) for k, mu in enumerate(mus) for m in NEAR_MU if abs(m) < tail
     ]
-    for k, (lead, own) in enumerate(zip(device.leads, found)):
-        if own is not None:
-            shifted = own.energies + float(lead.potential_energy)
-            candidates += [(float(e), ("edge", k, i)) for i, e in enumerate(shifted) if low < e < high]
-    candidates += [(float(mu) + m * kt, ("mu", k, m)) for k, mu in enumerate(mus) for m in NEAR_MU if abs(m) < tail]
-    kept: list[tuple[float, tuple[str, int, int]]] = []
-    for candidate in candidates:
-        if all(abs(candidate[0] - other[0]) > SAME for other in kept):
-            kept.append(candidate)
+    near += [(float(level), HELD) for level in levels]
+    return joined_breaks(device, ends, near, found)
+
+
+def joined_breaks(
+    device: Device,
+    ends: Sequence[tuple[float, Origin]],
+    near: Sequence[tuple[float, Origin]],
+    edges: tuple[BandEdges | None, ...],
+    same: float = SAME,
+) -> WindowBreaks:
+    """Breaks at both ends, at the band edges between them, and at more energies `near`; of two that are nearer than
+    `same` the first in this order is kept."""
+    kept: list[tuple[float, tuple[Origin, ...]]] = [(e, (origin,)) for e, origin in ends]
+    (low, _), (high, _) = ends
+    at_edges = [
+        (float(e), ("edge", k, i))
+        for k, (lead, own) in enumerate(zip(device.leads, edges))
+        if own is not None
+        for i, e in enumerate(own.energies + float(lead.potential_energy))
+        if low < e < high
+    ]
+    for energy, origin in [*at_edges, *(x for x in near if low < x[0] < high)]:
+        here = next((n for n, (other, _) in enumerate(kept) if abs(energy - other) <= same), None)
+        if here is None:
+            kept.append((energy, (origin,)))
+        elif origin[0] == "edge" and kept[here][1][0][0] == "edge":
+            kept[here] = (kept[here][0], (*kept[here][1], origin))
     kept.sort()
-    return WindowBreaks(host.asarray([e for e, _ in kept]), tuple(origin for _, origin in kept), found)
+    return WindowBreaks(host.asarray([e for e, _ in kept]), tuple(origins for _, origins in kept), edges)
 
 
 def lead_band_edges(

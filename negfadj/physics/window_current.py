@@ -1,10 +1,10 @@
-"""The current between the first two leads, on nodes that follow the leads' band edges.
+"""The current between the first two leads, on nodes that follow the leads' band edges and narrow levels.
 
     I = g (e/h) ∫ T(E) [f(E − μ_0) − f(E − μ_1)] dE                                              (forward)
     T̄_j = g (e/h) Ī w_j [f_0 − f_1]_j,   nodes and weights by `WindowNodes.pull`                 (pullback)
 
-`current` holds its nodes in the pullback; in a self-consistent device every lead moves with its voltage, T has a square
-root at its band edge, and the sum over nodes that stand still loses three digits there.
+In a self-consistent device every lead moves with its voltage, T has a square root at its band edge, and the sum over
+nodes that stand still loses three digits there.
 
 Sources: Landauer, IBM J. Res. Dev. 1, 223 (1957); docs/adjoints/self-consistent.md.
 """
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import array_api_compat.numpy as host
 
-from ..array import array_namespace, device_of, to_numpy
+from ..array import array_namespace, device_of, to_numpy, tree_map
 from ..constants import CURRENT_PER_EV
 from ..data import Device
 from ..primitives.occupation import bias_window, occupation
 from ..typing import LeadMethod
 from .band_edges import BandEdges
+from .level_motion import level_knots, pull_knots
 from .transport import transmission, transmission_vjp
 from .window_breaks import WindowBreaks, window_breaks
 from .window_quadrature import WindowNodes, window_nodes
@@ -68,26 +69,49 @@ def window_current(
     def window(energies: Any) -> Any:
         return bias_window(energies, mus[:1], mus[1:2], kt)[:, 0]
 
+    def transmitted(energies: Any) -> Any:
+        return to_numpy(transmission(device, moved(energies), **options))
+
     breaks: WindowBreaks = window_breaks(device, mus[:2], kt, tail=TAIL, edges=edges)
+
+    def integrand(energies: Any) -> Any:
+        t = transmitted(energies)
+        return host.stack([t, t * window(energies)], axis=1)
+
     nodes: WindowNodes = window_nodes(
-        lambda energies: (to_numpy(transmission(device, moved(energies), **options)) * window(energies))[:, None],
+        integrand,
         breaks.energies,
-        tolerance=1e-22 * kt,  # a transmission this small counts as none
+        tolerance=host.asarray([host.inf, 1e-22 * kt]),  # T itself is only kept; one this small counts as none
         rtol=RTOL,
         max_energies=max_energies,
+        n_kept=1,
         what="the current",
     )
 
+    def at_flanks(energies: Any) -> tuple[Any, Callable[[Any], Any]]:
+        _, pullback = transmission_vjp(device, moved(energies), **options)
+        slopes = to_numpy(pullback(moved(host.ones_like(energies))).energies)
+        return slopes, lambda t_bar: pullback(moved(t_bar)).device
+
     def window_current_pullback(current_bar: float) -> WindowCurrentCotangent:
         w, f = scale * float(current_bar) * nodes.weights, occupation(nodes.energies, mus[:2], kt)
-        value, pullback = transmission_vjp(device, moved(nodes.energies), **options)
-        t, t_bar = to_numpy(value), w * window(nodes.energies)
+        values, pullback = transmission_vjp(device, moved(nodes.energies), **options)
+        t, t_bar = to_numpy(values), w * window(nodes.energies)
         found = pullback(moved(t_bar))
         mu_bar = host.asarray([float(host.sum(w * t * f.d_mu[:, 0])), -float(host.sum(w * t * f.d_mu[:, 1]))])
         kt_bar = float(host.sum(w * t * (f.d_kt[:, 0] - f.d_kt[:, 1])))
         e_bar = to_numpy(found.energies) - w * t * (f.d_mu[:, 0] - f.d_mu[:, 1])  # ∂f/∂E = −∂f/∂μ
-        w_bar = t * t_bar / nodes.weights
-        device_bar, mu_bar, moved_bar = breaks.pull(device, nodes.pull(e_bar, w_bar), found.device, mu_bar)
+        device_bar, breaks_bar = found.device, nodes.pull(e_bar, t * t_bar / nodes.weights)
+        knots = level_knots(nodes, nodes.values[:, 0], breaks, kt)
+        if knots is not None:
+            knots_bar = knots.pull(nodes.energies, e_bar, t * t_bar)
+            device_bar = tree_map(_plus, device_bar, pull_knots(knots, knots_bar, at_flanks))
+            breaks_bar = breaks_bar - nodes.pull_at(knots.energies, knots_bar)  # a level is not moved by breaks
+        device_bar, mu_bar, moved_bar = breaks.pull(device, breaks_bar, device_bar, mu_bar)
         return WindowCurrentCotangent(device_bar, mu_bar, kt_bar + moved_bar)
 
-    return scale * float(nodes.integrals[0]), window_current_pullback
+    return scale * float(nodes.integrals[1]), window_current_pullback
+
+
+def _plus(x: Any, y: Any) -> Any:
+    return x if y is None else x + y

@@ -74,7 +74,7 @@ def _rows_step(g: Array, lower: Any, r: Array, v: Array | None) -> Array:
     return (-inner if v is None else v - inner) @ g
 
 
-_COLUMNS_CARRY = Kernel("columns_carry", _columns_carry, numba="solve:columns_carry")
-_ROWS_CARRY = Kernel("rows_carry", _rows_carry, numba="solve:rows_carry")
-_COLUMNS_STEP = Kernel("columns_step", _columns_step, numba="solve:columns_step")
-_ROWS_STEP = Kernel("rows_step", _rows_step, numba="solve:rows_step")
+_COLUMNS_CARRY = Kernel("columns_carry", _columns_carry, numba="solve:columns_carry", cuda="cuda_solve:columns_carry")
+_ROWS_CARRY = Kernel("rows_carry", _rows_carry, numba="solve:rows_carry", cuda="cuda_solve:rows_carry")
+_COLUMNS_STEP = Kernel("columns_step", _columns_step, numba="solve:columns_step", cuda="cuda_solve:columns_step")
+_ROWS_STEP = Kernel("rows_step", _rows_step, numba="solve:rows_step", cuda="cuda_solve:rows_step")

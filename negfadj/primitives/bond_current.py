@@ -13,21 +13,57 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..array import adjoint, array_namespace, device_of
+from ..array import Kernel, adjoint, array_namespace, device_of, is_complex
 from ..data.bonds import bond_blocks
 from ..typing import Array
 from .left_connected import left_connected
 from .open_system import OpenSystem
+from .reaction_matrix import Reaction, with_fallback
 from .scattering import pull_scattering_states, scattering_states
-from .system_cotangent import SystemAccumulator, SystemCotangent
+from .system_cotangent import SystemAccumulator, SystemCotangent, conjugate
 
 BondBlocks = Sequence[tuple[int, int, Array, Array]]
 
 
 def bond_current(system: OpenSystem, /, *, source: int, order: Array) -> Array:
     """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to ±T."""
-    states = scattering_states(system, left_connected(system), source)
-    return _currents(system, states, source, bond_blocks(system.hamiltonian, system.overlap), order)
+    blocks = bond_blocks(system.hamiltonian, system.overlap)
+    return with_fallback(
+        system,
+        lambda reaction: _channel_currents(reaction, source, blocks, order),
+        lambda rest: _currents(rest, scattering_states(rest, left_connected(rest), source), source, blocks, order),
+        keep=True,
+    )
+
+
+def _channel_currents(reaction: Reaction, source: int, blocks: BondBlocks, order: Array) -> Array:
+    """2 Im(K_ab A_ba), A = X P X† sampled on the bonds; of a real H and X only Im P is felt."""
+    system, xp = reaction.system, array_namespace(reaction.response)
+    weight = reaction.spectral(source)
+    is_real = not is_complex(reaction.hermitian.z)
+    if is_real:
+        weight = xp.imag(weight)
+    states = dict(reaction.states())
+    found = []
+    for k, m, rows, columns in blocks:
+        n = system.hamiltonian.block_sizes[m]
+        sampled = _SAMPLED(states[m] @ weight, states[k], columns, rows)  # A_ba, or its imaginary part
+        h, s = _blocks(system, k, m)
+        coupling = xp.take(xp.reshape(h, (-1,)), rows * n + columns)[None, :]
+        if s is not None:
+            energies = xp.real(system.z)[:, None]
+            coupling = coupling - energies * xp.take(xp.reshape(s, (-1,)), rows * n + columns)[None, :]
+        found.append(2 * (coupling * sampled if is_real else xp.imag(coupling * sampled)))
+    return xp.take(xp.concat(found, axis=1), order, axis=1)
+
+
+def _sampled(x: Array, y: Array, rows: Array, columns: Array) -> Array:
+    """(x y†) of every energy at the entries (rows, columns), (E, n_entries), for (E, n, r) and (E, m, r)."""
+    xp = array_namespace(x)
+    return xp.sum(xp.take(x, rows, axis=1) * conjugate(xp.take(y, columns, axis=1)), axis=-1)
+
+
+_SAMPLED = Kernel("sampled_outer", _sampled, numba="reaction:sampled_outer", real=True)
 
 
 def bond_current_vjp(

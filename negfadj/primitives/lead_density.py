@@ -14,6 +14,7 @@ from ..array import adjoint, array_namespace
 from ..typing import Array
 from .left_connected import left_connected
 from .open_system import OpenSystem
+from .reaction_matrix import with_fallback
 from .scattering import pull_scattering_states, scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
@@ -22,7 +23,12 @@ TWO_PI = 6.283185307179586
 
 def lead_density(system: OpenSystem, /, *, source: int) -> Array:
     """diag(G Γ_s G†)/2π of every orbital, (E, n_orbitals) [1/eV], per spin."""
-    return _density(system, scattering_states(system, left_connected(system), source), source)
+    return with_fallback(
+        system,
+        lambda reaction: reaction.diagonal(reaction.spectral(source)) / TWO_PI,
+        lambda rest: _density(rest, scattering_states(rest, left_connected(rest), source), source),
+        keep=True,
+    )
 
 
 def lead_density_vjp(system: OpenSystem, /, *, source: int) -> tuple[Array, Callable[..., SystemCotangent]]:

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..array import adjoint, array_namespace, product
 from ..typing import Array
-from .block_solve import solve_columns, solve_rows
 from .left_connected import left_connected
 from .open_system import BlockMatrix, OpenSystem
 from .population import by_block
+from .refined_solve import refined_columns as solve_columns
+from .refined_solve import refined_rows as solve_rows
 from .scattering import pull_scattering_states, scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 

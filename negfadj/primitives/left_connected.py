@@ -75,7 +75,7 @@ def _eliminate(g: Any, diagonal: Any, lower: Any, upper: Any, w: Any) -> tuple[A
     return inverse(diagonal - product(transfer, upper)), None if w is None else -(transfer @ w)
 
 
-_KERNEL = Kernel("eliminate", _eliminate, numba="elimination:eliminate")
+_KERNEL = Kernel("eliminate", _eliminate, numba="elimination:eliminate", cuda="cuda_elimination:eliminate")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,8 @@ The r modes that decay into the lead, |λ| < 1, or carry current into it, |λ| =
 
     g = (A00 + U [a Y X⁻¹] U†)⁻¹,     X = (x_1 … x_r),  Y = (y_1 … y_r).
 
+The other r, which go the other way, are those of the mirrored lead: its surface function is (A00 + V [b X Y⁻¹] V†)⁻¹.
+
 Only the span of the r modes matters: among the propagating ones the velocity matrix V = −i(X†aY − h.c.) is diagonalised
 and its positive part taken. Where bands cross, at one λ with opposite velocities, V c = v N c with the norm
 N = ψ†(S00 + λ S01 + S01†/λ)ψ of the crossing modes: those are the combinations that E + iη splits.
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..array import adjoint, array_namespace, eig, eigh, identity, inverse, is_single
+from ..array import Kernel, adjoint, array_namespace, device_of, eig, eigh, identity, inverse, is_single
 from ..typing import Array
 
 SHIFT = 1.1718281828 * complex(0.8253356149, 0.5646424734)  # a point no mode sits on, off the unit circle
@@ -58,9 +60,9 @@ class Modes(NamedTuple):
 def hopping_basis(hopping: Array, overlap_hopping: Array | None, dtype: object) -> HoppingBasis:
     """Bases of the column and row space of z S01 − H01 for any z: rank r of the pair (H01, S01)."""
     xp = array_namespace(hopping)
-    parts = [xp.astype(hopping, dtype)]
+    parts = [hopping]
     if overlap_hopping is not None:
-        parts.append(xp.astype(overlap_hopping, dtype))
+        parts.append(overlap_hopping)
     left, left_values, _ = xp.linalg.svd(xp.concat(parts, axis=1), full_matrices=False)
     _, right_values, right = xp.linalg.svd(xp.concat(parts, axis=0), full_matrices=False)
     tolerance = 16 * hopping.shape[0] * (1.2e-7 if is_single(left) else 2.2e-16) * float(left_values[0])
@@ -70,7 +72,7 @@ def hopping_basis(hopping: Array, overlap_hopping: Array | None, dtype: object) 
     )
     if rank == hopping.shape[0]:
         return HoppingBasis(None, None)
-    return HoppingBasis(left[:, :rank], adjoint(right[:rank, :]))
+    return HoppingBasis(xp.astype(left[:, :rank], dtype), xp.astype(adjoint(right[:rank, :]), dtype))
 
 
 def compressed(left: Array | None, x: Array, right: Array | None) -> Array:
@@ -139,11 +141,64 @@ def _shared_factors(factors: Array, propagating: Array, tolerance: float) -> Arr
     return close if pairs > int(xp.sum(xp.astype(propagating, xp.int64))) else None
 
 
-def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis) -> Array:
-    """g from the modes that leave the device, (E, n, n); NaN at a band edge, where a velocity is zero."""
+def mode_ends(
+    a00: Array,
+    a01: Array,
+    a10: Array,
+    basis: HoppingBasis,
+    *,
+    at_real_energy: bool,
+    overlap: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array, Array]:
+    """What the half-infinite rows of cells beyond and before a cell put on it, −aYX⁻¹ and −bXY⁻¹, (E, r, r) each.
+
+    The third result are the open channels, (E,). NaN at a band edge, where a velocity is zero.
+    """
     xp = array_namespace(a00)
+    circle = UNIT_CIRCLE_SINGLE if is_single(a00) else UNIT_CIRCLE
+    limits = (circle, NEAR_EDGE, STANDSTILL)
+    right, left, n_open = _KERNEL(a00, a01, a10, basis, at_real_energy, overlap, limits)
+    irregular = ~xp.all(xp.isfinite(right) & xp.isfinite(left), axis=(-2, -1))
+    if not bool(xp.any(irregular)):
+        return right, left, n_open
+    where = xp.nonzero(irregular)[0]
+    b00, b01, b10 = (x if x.shape[0] == 1 else xp.take(x, where, axis=0) for x in (a00, a01, a10))
+    again = _mode_ends(b00, b01, b10, basis, at_real_energy, overlap, limits)
+    if where.shape[0] == right.shape[0]:
+        return again
+    right, left, n_open = (replaced(x, where, y) for x, y in zip((right, left, n_open), again))
+    return right, left, n_open
+
+
+def _mode_ends(
+    a00: Array,
+    a01: Array,
+    a10: Array,
+    basis: HoppingBasis,
+    at_real_energy: bool,
+    overlap: tuple[Array, Array] | None,
+    limits: tuple[float, float, float],
+) -> tuple[Array, Array, Array]:
+    """Both ends at any energy; the twin leaves the irregular ones to it, and `limits` are the twin's."""
+    modes = bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy, overlap=overlap)
+    return *ends_from_modes(a01, a10, modes, basis), count_open(modes)
+
+
+def replaced(x: Array, where: Array, new: Array) -> Array:
+    """`x` with the rows `where` of its first axis replaced."""
+    xp = array_namespace(x)
+    index = xp.arange(x.shape[0], device=device_of(x))
+    hits = index[:, None] == where[None, :]
+    place = xp.sum(xp.astype(hits, xp.int64) * xp.arange(where.shape[0], device=device_of(x))[None, :], axis=1)
+    is_new = xp.reshape(xp.any(hits, axis=1), (x.shape[0], *([1] * (x.ndim - 1))))
+    return xp.where(is_new, xp.take(new, place, axis=0), x)
+
+
+def ends_from_modes(a01: Array, a10: Array, modes: Modes, basis: HoppingBasis) -> tuple[Array, Array]:
+    """−aYX⁻¹ of the modes that leave the device and −bXY⁻¹ of those that reach it, (E, r, r); NaN at a band edge."""
+    xp = array_namespace(modes.vectors)
     u, v = basis
-    a = compressed(u, a01, v)
+    a, b = compressed(u, a01, v), compressed(v, a10, u)
     rank = a.shape[-1]
     x, y = modes.vectors[:, :rank, :], modes.vectors[:, rank:, :]
     squared = xp.abs(modes.factors) ** 2
@@ -152,7 +207,7 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
     velocity = -1j * (current - adjoint(current))
     both = modes.propagating[:, :, None] & modes.propagating[:, None, :]
     zero = xp.zeros_like(decaying)
-    diagonal = xp.where(modes.propagating, zero, decaying)[:, :, None] * identity(2 * rank, a00)
+    diagonal = xp.where(modes.propagating, zero, decaying)[:, :, None] * identity(2 * rank, modes.vectors)
     # decaying and outgoing modes have positive eigenvalues, growing and incoming ones negative
     alike = None
     current_matrix = xp.where(both, velocity, diagonal)
@@ -160,21 +215,23 @@ def surface_from_modes(a00: Array, a01: Array, modes: Modes, basis: HoppingBasis
         signs, mixing = eigh(current_matrix)
     else:  # V c = v N c
         scale = 1 / xp.sqrt(xp.real(xp.linalg.diagonal(modes.norms)))
-        scale = xp.astype(scale, a00.dtype)
+        scale = xp.astype(scale, a.dtype)
         weights, vectors = eigh(scale[:, :, None] * modes.norms * scale[:, None, :])
         alike = xp.min(weights, axis=-1) < ALIKE  # two modes that are one: a band edge, not a crossing
         weights = xp.where(weights > ALIKE, weights, xp.full_like(weights, ALIKE))
-        to_modes = scale[:, :, None] * vectors / xp.astype(xp.sqrt(weights), a00.dtype)[:, None, :]
+        to_modes = scale[:, :, None] * vectors / xp.astype(xp.sqrt(weights), a.dtype)[:, None, :]
         signs, mixing = eigh(adjoint(to_modes) @ current_matrix @ to_modes)
         mixing = to_modes @ mixing
-    outgoing = mixing[:, :, rank:]
+    incoming, outgoing = mixing[:, :, :rank], mixing[:, :, rank:]
     propagates = xp.any(modes.propagating, axis=-1)
     slowest = xp.min(xp.where(propagates[:, None], xp.abs(signs), xp.ones_like(signs)), axis=-1)
-    at_edge = slowest < (STANDSTILL_SINGLE if is_single(a00) else STANDSTILL) * xp.max(xp.abs(a), axis=(-2, -1))
-    phi = (y @ outgoing) @ inverse(x @ outgoing)
-    g = inverse(a00 + spread(u, a @ phi, u))
+    at_edge = slowest < (STANDSTILL_SINGLE if is_single(a) else STANDSTILL) * xp.max(xp.abs(a), axis=(-2, -1))
     at_edge = at_edge | modes.near_edge if alike is None else at_edge | modes.near_edge | alike
-    return xp.where(at_edge[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
+    right = -(a @ ((y @ outgoing) @ inverse(x @ outgoing)))
+    left = -(b @ ((x @ incoming) @ inverse(y @ incoming)))
+    nothing = xp.full_like(right, complex("nan+nanj"))
+    right, left = (xp.where(at_edge[:, None, None], nothing, end) for end in (right, left))
+    return right, left
 
 
 def count_open(modes: Modes) -> Array:
@@ -186,3 +243,6 @@ def count_open(modes: Modes) -> Array:
 def _block2x2(a: Array, b: Array, c: Array, d: Array) -> Array:
     xp = array_namespace(a)
     return xp.concat([xp.concat([a, b], axis=-1), xp.concat([c, d], axis=-1)], axis=-2)
+
+
+_KERNEL = Kernel("mode_ends", _mode_ends, numba="modes:mode_ends")

@@ -5,9 +5,9 @@ equations: A_ii = z S_ii − H_ii − Σ_i,  A_{i,i±1} = z S_{i,i±1} − H_{i,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from ..array import MonomialPattern, adjoint, array_namespace, device_of, monomial_pattern, structured
 from ..data import BlockTridiagonal
@@ -40,6 +40,8 @@ class OpenSystem:
     blocks : the block each lead touches
     supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
     hoppings : the structure of the off-diagonal blocks, found once for all batches; None takes them as dense
+    arithmetic : "real" or "complex" where z is real and H and S are Hermitian, so that A is a Hermitian matrix and the
+        leads' broadening: "real" when H, S and the leads are; None takes A as a general matrix
     """
 
     z: Array
@@ -49,6 +51,7 @@ class OpenSystem:
     blocks: tuple[int, ...]
     supports: tuple[Array | None, ...]
     hoppings: Hoppings | None = None
+    arithmetic: Literal["real", "complex"] | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -59,6 +62,12 @@ class OpenSystem:
     def n_energies(self) -> int:
         """Energies in this batch."""
         return int(self.z.shape[0])
+
+    def at(self, index: Array) -> OpenSystem:
+        """The system at some of its energies."""
+        xp = array_namespace(self.z)
+        sigmas = tuple(xp.take(sigma, index, axis=0) for sigma in self.self_energies)
+        return replace(self, z=xp.take(self.z, index), self_energies=sigmas)
 
     def diagonal(self, i: int) -> Array:
         """A_ii, (E, n_i, n_i)."""
@@ -218,6 +227,15 @@ class Hoppings:
 
     patterns: tuple[MonomialPattern | None, ...]
     prepared: tuple[tuple[Any, Any] | None, ...]
+    hamiltonian: BlockTridiagonal
+    overlap: BlockTridiagonal | None
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def recalled(self, name: str, make: Callable[..., Any], *arguments: Any) -> Any:
+        """What a kernel makes of H and S, `make(H, S, *arguments)`, once for all batches."""
+        if name not in self.kept:
+            self.kept[name] = make(self.hamiltonian, self.overlap, *arguments)
+        return self.kept[name]
 
     @classmethod
     def of(cls, hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None) -> Hoppings:
@@ -235,7 +253,7 @@ class Hoppings:
             else:
                 lower = hamiltonian.lower_block(i)
                 prepared.append((pattern.of(-upper[None, ...]), pattern.transposed().of(-lower[None, ...])))
-        return cls(tuple(patterns), tuple(prepared))
+        return cls(tuple(patterns), tuple(prepared), hamiltonian, overlap)
 
     def upper(self, system: OpenSystem, i: int) -> Any:
         """A_{i,i+1}."""

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 
 from ..array import adjoint
 from ..typing import Array
-from .block_solve import solve_columns, solve_rows
 from .open_system import OpenSystem
+from .refined_solve import refined_columns as solve_columns
+from .refined_solve import refined_rows as solve_rows
 from .system_cotangent import SystemAccumulator, pair_sweep
 
 

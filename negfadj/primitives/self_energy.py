@@ -9,9 +9,9 @@ Derivation: docs/adjoints/self-energy.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..array import adjoint
+from ..array import adjoint, product
 from ..typing import Array
 
 
@@ -23,20 +23,20 @@ class SelfEnergyCotangent(NamedTuple):
     coupling_back: Array
 
 
-def self_energy(coupling: Array, surface: Array, coupling_back: Array, /) -> Array:
-    """Σ = A_c g A_c', shape (E, n_device, n_device) [eV]."""
-    return coupling @ surface @ coupling_back
+def self_energy(coupling: Any, surface: Array, coupling_back: Any, /) -> Array:
+    """Σ = A_c g A_c', shape (E, n_device, n_device) [eV]; the couplings are arrays or structured hoppings."""
+    return product(coupling @ surface, coupling_back)
 
 
 def self_energy_vjp(
-    coupling: Array, surface: Array, coupling_back: Array, /
+    coupling: Any, surface: Array, coupling_back: Any, /
 ) -> tuple[Array, Callable[[Array], SelfEnergyCotangent]]:
     """`self_energy` and its pullback. Kept for the pullback: nothing but the arguments."""
 
     def self_energy_pullback(sigma_bar: Array) -> SelfEnergyCotangent:
         return SelfEnergyCotangent(
-            sigma_bar @ adjoint(surface @ coupling_back),
-            adjoint(coupling) @ sigma_bar @ adjoint(coupling_back),
+            sigma_bar @ adjoint(product(surface, coupling_back)),
+            product(adjoint(coupling) @ sigma_bar, adjoint(coupling_back)),
             adjoint(coupling @ surface) @ sigma_bar,
         )
 

@@ -12,24 +12,63 @@ Lett. 65, 2901 (1990); docs/adjoints/transmission.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..array import adjoint, array_namespace, identity
 from ..typing import Array
-from .block_solve import solve_columns, solve_rows
 from .left_connected import left_connected
 from .open_system import OpenSystem
+from .reaction_matrix import Reaction, with_fallback, with_fallback_vjp
+from .refined_solve import refined_columns as solve_columns
+from .refined_solve import refined_rows as solve_rows
 from .system_cotangent import SystemAccumulator, SystemCotangent, pair_sweep
-from .transmission import lead_to_lead
+from .transmission import channel_pullback, lead_to_lead
 
 
 def shot_noise(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     """Σ_n T_n(1 − T_n) at every energy, (E,), real."""
-    return shot_noise_vjp(system, source=source, drain=drain)[0]
+    return with_fallback(
+        system,
+        lambda reaction: _of_amplitudes(reaction.amplitudes(source, drain)),
+        lambda rest: _general_shot_noise_vjp(rest, source=source, drain=drain)[0],
+    )
 
 
 def shot_noise_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`shot_noise` and its pullback N̄ (E,) → `SystemCotangent`. Kept: the left-connected factors."""
+    return with_fallback_vjp(
+        system,
+        partial(_channel_shot_noise_vjp, source=source, drain=drain),
+        partial(_general_shot_noise_vjp, source=source, drain=drain),
+    )
+
+
+def _of_amplitudes(t: Array) -> Array:
+    """tr[tt†] − tr[(tt†)²]."""
+    xp = array_namespace(t)
+    through = t @ adjoint(t)
+    return xp.sum(xp.real(t * xp.conj(t)), axis=(-2, -1)) - xp.sum(xp.real(through * xp.conj(through)), axis=(-2, -1))
+
+
+def _channel_shot_noise_vjp(
+    reaction: Reaction, *, source: int, drain: int
+) -> tuple[Array, Callable[..., SystemCotangent]]:
+    """D = N̄ (1 − 2tt†) and S = N̄ (1 − 2t†t) in the channels' pullback."""
+    t = reaction.amplitudes(source, drain)
+
+    def channel_shot_noise_pullback(n_bar: Array, wrt: Any = "all") -> SystemCotangent:
+        weight = n_bar[:, None, None]
+        at_source = weight * (identity(t.shape[-2], t) - 2 * t @ adjoint(t))
+        at_drain = weight * (identity(t.shape[-1], t) - 2 * adjoint(t) @ t)
+        return channel_pullback(reaction, source, drain, at_source @ t, at_drain, at_source, wrt)
+
+    return _of_amplitudes(t), channel_shot_noise_pullback
+
+
+def _general_shot_noise_vjp(
+    system: OpenSystem, *, source: int, drain: int
+) -> tuple[Array, Callable[..., SystemCotangent]]:
     xp = array_namespace(system.z)
     factors = left_connected(system)
     x = lead_to_lead(system, factors, source, drain)

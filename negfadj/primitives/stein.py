@@ -15,6 +15,7 @@ from ..typing import Array
 MAX_PASSES = 60
 SINGULAR = 1e-7  # 1 − p q below which half of the digits of Y are lost
 SINGULAR_SINGLE = 1e-3
+ALIKE = 1e-11  # of the largest entry: rounding of what p and q are made of, mended by the refinement
 
 
 def stein_doubling(p: Array, q: Array, c: Array, /) -> Array:
@@ -29,8 +30,12 @@ def stein_eigenbasis(p: Array, q: Array, c: Array, /) -> Array:
     """
     xp = array_namespace(c)
     p_values, p_vectors = eig(p)
-    q_values, q_vectors = eig(q)
-    p_inverse, q_inverse = inverse(p_vectors), inverse(q_vectors)
+    p_inverse = inverse(p_vectors)
+    if bool(xp.all(max_norm(q - xp.matrix_transpose(p)) <= ALIKE * max_norm(p))):  # a real symmetric lead: q = pᵀ
+        q_values, q_vectors, q_inverse = p_values, xp.matrix_transpose(p_inverse), xp.matrix_transpose(p_vectors)
+    else:
+        q_values, q_vectors = eig(q)
+        q_inverse = inverse(q_vectors)
     denominator = 1 - p_values[:, :, None] * q_values[:, None, :]
     singular = xp.min(xp.abs(denominator), axis=(-2, -1)) < (SINGULAR_SINGLE if is_single(c) else SINGULAR)
     denominator = xp.where(singular[:, None, None], xp.full_like(denominator, complex("nan+nanj")), denominator)
@@ -60,4 +65,4 @@ def _doubling(p: Array, q: Array, c: Array, eps: float, most: int) -> Array:
     return y
 
 
-_DOUBLING = Kernel("stein_doubling", _doubling, numba="stein:stein_doubling")
+_DOUBLING = Kernel("stein_doubling", _doubling, numba="stein:stein_doubling", cuda="cuda_stein:stein_doubling")

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..array import adjoint, array_namespace, device_of, eps_of, identity, inverse, max_norm, to_numpy
-from ..errors import ConvergenceError
+from ..array import Kernel, adjoint, array_namespace, eps_of, identity, inverse, max_norm
 from ..typing import Array
-from .decimation import decimation
-from .modes import HoppingBasis, bloch_modes, compressed, spread, surface_from_modes
+from .lead_ends import LeadEnds, lead_ends
+from .modes import HoppingBasis, compressed, replaced, spread
 from .stein import stein_doubling, stein_eigenbasis, stein_residual
+from .surface_errors import check_stein, raise_surface_state, raise_unconverged, raise_wrong_branch
 
 MAX_POLISH = 3
 POLE = {"modes": 0.015, "decimation": 0.15}  # |g||A00|√eps above which a surface state leaves too few digits
@@ -46,6 +46,7 @@ def surface_green(
     energies: Sequence[float],
     at_real_energy: bool,
     overlap: tuple[Array, Array] | None = None,
+    ends: LeadEnds | None = None,
 ) -> Array:
     """The retarded surface Green's function g = (A00 − A01 g A10)⁻¹ for a batch of energies.
 
@@ -62,6 +63,8 @@ def surface_green(
         True at η = 0, where open channels have |λ| = 1.
     overlap : (S00, S01), optional
         The overlap blocks, which settle modes at a band crossing; None for an orthogonal basis.
+    ends : LeadEnds, optional
+        What `lead_ends` gives, where it is known already.
 
     Returns
     -------
@@ -73,29 +76,27 @@ def surface_green(
         When ‖g(A00 − A01 g A10) − 1‖ exceeds √eps at some energy, or g is not the retarded branch; names the energies.
     """
     xp = array_namespace(a00)
-    closed = None
-    if method == "decimation":
-        g = decimation(a00, a01, a10)
-    else:
-        modes = bloch_modes(a00, a01, a10, basis, at_real_energy=at_real_energy, overlap=overlap)
-        g = surface_from_modes(a00, a01, modes, basis)
-        closed = ~xp.any(modes.propagating, axis=-1) if at_real_energy else None
-    g, residual = _polished(g, a00, a01, a10, basis, at_real_energy=at_real_energy)
-    if closed is not None:  # in a gap g is Hermitian: no broadening, not even a rounded one
-        g = xp.where(closed[:, None, None], (g + adjoint(g)) / 2, g)
+    if ends is None:
+        ends = lead_ends(
+            a00, a01, a10, method=method, basis=basis, at_real_energy=at_real_energy, overlap=overlap
+        )
+    g, checks = _SURFACE(a00, ends.beyond, a01, a10, basis)
+    g, checks = _polished(g, checks, a00, a01, a10, basis, at_real_energy=at_real_energy)
+    if at_real_energy and ends.n_open is not None:
+        closed = ends.n_open == 0
+        if bool(xp.any(closed)):  # in a gap g is Hermitian: no broadening, not even a rounded one
+            g = xp.where(closed[:, None, None], (g + adjoint(g)) / 2, g)
+    residual, pole, lowest, highest = (checks[:, k] for k in range(4))
     tolerance = eps_of(a00) ** 0.5
     bad = ~(residual <= tolerance)
     if bool(xp.any(bad)):
-        _raise_unconverged(bad, residual, method, energies, tolerance)
-    pole = max_norm(g) * max_norm(a00)
+        raise_unconverged(bad, residual, method, energies, tolerance)
     lost = pole > POLE[method] / tolerance  # the self-energy loses the square of these digits
     if bool(xp.any(lost)):
-        _raise_surface_state(lost, pole, energies)
-    spectral = -xp.imag(xp.linalg.diagonal(g))
-    lowest = xp.min(spectral, axis=-1)
-    wrong = lowest < -tolerance * xp.max(xp.abs(xp.linalg.diagonal(g)), axis=-1)
+        raise_surface_state(lost, pole, energies)
+    wrong = lowest < -tolerance * highest
     if bool(xp.any(wrong)):
-        _raise_wrong_branch(wrong, lowest, method, energies)
+        raise_wrong_branch(wrong, lowest, method, energies)
     return g
 
 
@@ -110,28 +111,43 @@ def surface_green_vjp(
     energies: Sequence[float],
     at_real_energy: bool,
     overlap: tuple[Array, Array] | None = None,
+    ends: LeadEnds | None = None,
+    known: Array | None = None,
 ) -> tuple[Array, Callable[[Array], SurfaceCotangent]]:
-    """`surface_green` and its pullback ḡ → (Ā00, Ā01, Ā10).
+    """`surface_green` and its pullback ḡ → (Ā00, Ā01, Ā10); `known` is g, where it is known already.
 
     Kept for the pullback: g, 16 E n² bytes in double precision.
     """
-    g = surface_green(
-        a00, a01, a10, method=method, basis=basis, energies=energies, at_real_energy=at_real_energy, overlap=overlap
-    )
+    if known is None:
+        g = surface_green(
+            a00,
+            a01,
+            a10,
+            method=method,
+            basis=basis,
+            energies=energies,
+            at_real_energy=at_real_energy,
+            overlap=overlap,
+            ends=ends,
+        )
+    else:
+        g = known
     solve = stein_doubling if method == "decimation" else stein_eigenbasis
 
     def surface_green_pullback(g_bar: Array) -> SurfaceCotangent:
         u, v = basis
         g_dagger = adjoint(g)
         a_dagger, b_dagger = adjoint(compressed(u, a01, v)), adjoint(compressed(v, a10, u))
-        p = compressed(u, g_dagger, v) @ a_dagger
-        q = b_dagger @ compressed(v, g_dagger, u)
-        c = compressed(u, g_dagger @ g_bar @ g_dagger, u)
+        left, right = compressed(None, g_dagger, v), compressed(v, g_dagger, None)  # g†V, V†g†
+        p = compressed(u, left, None) @ a_dagger
+        q = b_dagger @ compressed(None, right, u)
+        k_of_g_bar = g_dagger @ g_bar @ g_dagger
+        c = compressed(u, k_of_g_bar, u)
         w = solve(p, q, c)
-        _check_stein(stein_residual(p, q, c, w), energies, eps_of(a00) ** 0.5)
-        y = g_bar + spread(v, a_dagger @ w @ b_dagger, v)
-        k = -(g_dagger @ y @ g_dagger)
-        return SurfaceCotangent(k, -(k @ adjoint(g @ a10)), -(adjoint(a01 @ g) @ k))
+        check_stein(stein_residual(p, q, c, w), energies, eps_of(a00) ** 0.5)
+        k = -(k_of_g_bar + left @ ((a_dagger @ w @ b_dagger) @ right))
+        k_out, k_in = compressed(None, k, u), compressed(u, k, None)
+        return SurfaceCotangent(k, -((k_out @ b_dagger) @ right), -(left @ (a_dagger @ k_in)))
 
     return g, surface_green_pullback
 
@@ -151,115 +167,59 @@ def surface_tangent(
     return right + into @ w @ out_of
 
 
-def _polished(
-    g: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool
+def _surface_of_end(
+    a00: Array, beyond: Array, a01: Array, a10: Array, basis: HoppingBasis
 ) -> tuple[Array, Array]:
-    """g after one fixed-point step g ← (A00 − A01 g A10)⁻¹ and Newton steps where it needs them; and its residual.
+    """g = (A00 − U ρ U†)⁻¹, and what is checked of it, with its residual ‖g U (ρ − a V†g V b)‖."""
+    u, v = basis
+    g = inverse(a00 - spread(u, beyond, u))
+    found = compressed(u, a01, v) @ compressed(v, g, v) @ compressed(v, a10, u)
+    return g, _checks(g, a00, max_norm(compressed(None, g, u) @ (beyond - found)))
 
-    Newton: with g' the fixed-point step, δ − g'A01 δ A10 g' = g' − g.
+
+def _checks(g: Array, a00: Array, residual: Array) -> Array:
+    """Per energy ‖g(A00 − A01 g A10) − 1‖, |g||A00|, the lowest −Im g_aa and the largest |g_aa|, (E, 4)."""
+    xp = array_namespace(g)
+    diagonal = xp.linalg.diagonal(g)
+    pole = max_norm(g) * max_norm(a00)
+    lowest, highest = xp.min(-xp.imag(diagonal), axis=-1), xp.max(xp.abs(diagonal), axis=-1)
+    return xp.stack([residual, pole, lowest, highest], axis=-1)
+
+
+_SURFACE = Kernel("surface_of_end", _surface_of_end, numba="surface:surface_of_end")
+
+
+def _polished(
+    g: Array, checks: Array, a00: Array, a01: Array, a10: Array, basis: HoppingBasis, *, at_real_energy: bool
+) -> tuple[Array, Array]:
+    """g after Newton steps where its residual asks for them, and its checks then.
+
+    With g' = (A00 − A01 g A10)⁻¹ the fixed-point step, δ − g'A01 δ A10 g' = g' − g.
     """
     xp = array_namespace(a00)
-    residual, inner = _residual(g, a00, a01, a10)
     for attempt in range(MAX_POLISH):
+        residual = checks[:, 0]
         poor = residual > 1e-2 * eps_of(a00) ** 0.5
         if not bool(xp.any(poor)):
             break
         where = xp.nonzero(poor)[0]
         blocks = [x if x.shape[0] == 1 else xp.take(x, where, axis=0) for x in (a00, a01, a10)]
         old = xp.take(g, where, axis=0)
-        trial = inverse(xp.take(inner, where, axis=0))
+        trial = inverse(blocks[0] - blocks[1] @ old @ blocks[2])
         # doubling diverges on a g whose error exceeds 1 − |λ|: then the eigenbasis serves at any η
         exact = at_real_energy or attempt > 0
         trial = old + surface_tangent(trial - old, trial, blocks[1], blocks[2], basis, at_real_energy=exact)
-        trial_residual, trial_inner = _residual(trial, *blocks)
+        trial_residual = _residual(trial, *blocks)
         better = trial_residual < xp.take(residual, where, axis=0)
         if not bool(xp.any(better)):
             continue
         where, kept = where[better], xp.nonzero(better)[0]
-        g = _replaced(g, where, xp.take(trial, kept, axis=0))
-        inner = _replaced(inner, where, xp.take(trial_inner, kept, axis=0))
-        residual = _replaced(residual, where, xp.take(trial_residual, kept, axis=0))
-    return g, residual
+        g = replaced(g, where, xp.take(trial, kept, axis=0))
+        renewed = _checks(trial, blocks[0], trial_residual)
+        checks = replaced(checks, where, xp.take(renewed, kept, axis=0))
+    return g, checks
 
 
-def _residual(g: Array, a00: Array, a01: Array, a10: Array) -> tuple[Array, Array]:
-    """‖g(A00 − A01 g A10) − 1‖ per energy, and A00 − A01 g A10."""
-    inner = a00 - a01 @ g @ a10
-    return max_norm(g @ inner - identity(a00.shape[-1], a00)), inner
-
-
-def _replaced(x: Array, where: Array, new: Array) -> Array:
-    """`x` with the rows `where` of its first axis replaced."""
-    xp = array_namespace(x)
-    index = xp.arange(x.shape[0], device=device_of(x))
-    hits = index[:, None] == where[None, :]
-    place = xp.sum(xp.astype(hits, xp.int64) * xp.arange(where.shape[0], device=device_of(x))[None, :], axis=1)
-    replaced = xp.any(hits, axis=1)
-    replaced = xp.reshape(replaced, (x.shape[0], *([1] * (x.ndim - 1))))
-    return xp.where(replaced, xp.take(new, place, axis=0), x)
-
-
-def _named(bad: Array, energies: Sequence[float]) -> tuple[list[float], str]:
-    at = [float(e) for e, is_bad in zip(energies, to_numpy(bad).tolist()) if is_bad]
-    text = ", ".join(f"{e:.10g}" for e in at[:5]) + (f" and {len(at) - 5} more" if len(at) > 5 else "")
-    return at, text
-
-
-def _worst(values: Array, bad: Array) -> float:
-    host = to_numpy(values)[to_numpy(bad)]
-    return float("nan") if (host != host).any() else float(abs(host).max())
-
-
-def _raise_unconverged(bad: Array, residual: Array, method: str, energies: Sequence[float], tolerance: float) -> None:
-    at, text = _named(bad, energies)
-    worst = _worst(residual, bad)
-    fix = (
-        'raise eta, or use lead_method="modes"'
-        if method == "decimation"
-        else "the energy is at a band edge, a flat band or a surface state of the lead: shift it slightly, or give "
-        "a small eta"
-    )
-    how = f"has residual {worst:.3g} (allowed {tolerance:.3g})" if worst == worst else "does not exist"
-    raise ConvergenceError(
-        f"the surface Green's function by {method} {how} at E = {text} eV; {fix}.",
-        energies=at,
-        residual=worst,
-    )
-
-
-def _raise_surface_state(bad: Array, pole: Array, energies: Sequence[float]) -> None:
-    at, text = _named(bad, energies)
-    worst = _worst(pole, bad)
-    raise ConvergenceError(
-        f"the lead has a surface state at E = {text} eV: its surface Green's function is {worst:.3g} times that of a "
-        "cell, and the result would lose most of its digits; shift the energy by 1e-5 eV or more, or give eta >= 1e-6.",
-        energies=at,
-        residual=worst,
-    )
-
-
-def _raise_wrong_branch(wrong: Array, lowest: Array, method: str, energies: Sequence[float]) -> None:
-    at, text = _named(wrong, energies)
-    worst = _worst(lowest, wrong)
-    raise ConvergenceError(
-        f"the surface Green's function by {method} is not the retarded one at E = {text} eV: a local density of states "
-        f"of {-worst:.3g}·π is negative; the energy is at a band edge: shift it slightly, or give a small eta.",
-        energies=at,
-        residual=worst,
-    )
-
-
-def _check_stein(residual: Array, energies: Sequence[float], tolerance: float) -> None:
-    xp = array_namespace(residual)
-    bad = ~(residual <= tolerance)
-    if bool(xp.any(bad)):
-        at, text = _named(bad, energies)
-        worst = _worst(residual, bad)
-        how = f"has residual {worst:.3g} (allowed {tolerance:.3g})" if worst == worst else "does not exist"
-        raise ConvergenceError(
-            f"the adjoint of the surface Green's function {how} at "
-            f"E = {text} eV: at a band edge or a crossing of bands, where the derivative does not exist; "
-            "shift the energy slightly, or give a small eta.",
-            energies=at,
-            residual=worst,
-        )
+def _residual(g: Array, a00: Array, a01: Array, a10: Array) -> Array:
+    """‖g(A00 − A01 g A10) − 1‖ per energy."""
+    return max_norm(g @ (a00 - a01 @ g @ a10) - identity(a00.shape[-1], a00))

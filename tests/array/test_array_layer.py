@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,6 +136,88 @@ def test_move_out_comes_back_to_numpy() -> None:
     assert type(layer.move_out(moved, (np.ones(2),), "gpu")[0]) is np.ndarray
 
 
+@pytest.mark.gpu
+def test_transfers_are_counted() -> None:
+    energies = np.linspace(-1, 1, 3)
+    with layer.counted_transfers() as count:
+        (moved,) = layer.move_in((energies,), "gpu")
+        layer.move_in((moved,), "gpu")  # is there already
+        layer.move_out(moved, (energies,), "gpu")
+    assert (count.calls_in, count.arrays_in, count.bytes_in) == (1, 1, 24)
+    assert (count.calls_out, count.arrays_out, count.bytes_out) == (1, 1, 24)
+
+
+def test_arrays_of_the_host_are_no_transfer() -> None:
+    with layer.counted_transfers() as count:
+        moved = layer.move_in((np.ones(2),), "cpu")
+        layer.move_out(moved, (np.ones(2),), "cpu")
+    assert count == layer.Transfers()
+
+
+def test_arrays_from_another_library_are_counted_on_their_way_out() -> None:
+    with layer.counted_transfers() as count:
+        layer.move_out((STRICT.convert(np.ones(2)),), (np.ones(2),), "gpu")
+    layer.move_out((STRICT.convert(np.ones(2)),), (np.ones(2),), "gpu")  # after the block: not counted
+    assert (count.calls_out, count.arrays_out) == (1, 1)
+
+
+def test_a_stream_of_its_own_is_nothing_on_the_host() -> None:
+    with layer.own_stream(np.ones(1)):
+        pass
+
+
+def test_a_stream_of_its_own_is_tied_to_the_stream_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of the calls alone, on a stand-in for CuPy; that they do what they say only a GPU can show."""
+    calls: list[str] = []
+
+    class Stream:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def record(self) -> str:
+            calls.append(f"record {self.name}")
+            return self.name
+
+        def wait_event(self, event: str) -> None:
+            calls.append(f"{self.name} waits for {event}")
+
+        def __enter__(self) -> None:
+            calls.append(f"enter {self.name}")
+
+        def __exit__(self, *fault: object) -> None:
+            calls.append(f"leave {self.name}")
+
+    class OnGpu:
+        """Passes for a CuPy array."""
+
+    cuda = SimpleNamespace(get_current_stream=lambda: Stream("around"), Stream=lambda non_blocking: Stream("own"))
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(ndarray=OnGpu, cuda=cuda))
+    with pytest.raises(ZeroDivisionError), layer.own_stream(OnGpu()):
+        calls.append("work")
+        raise ZeroDivisionError
+    assert calls == [
+        "record around",
+        "own waits for around",
+        "enter own",
+        "work",
+        "leave own",
+        "record own",
+        "around waits for own",
+    ]
+
+
+@pytest.mark.gpu
+def test_a_stream_of_its_own_waits_for_what_was_queued_before_and_is_waited_for() -> None:
+    import cupy
+
+    x = cupy.ones((512, 512))
+    for _ in range(20):
+        x = x @ x / 512
+    with layer.own_stream(x):
+        inside = x + 1
+    assert float(cupy.abs(inside - 2).max()) <= 1e-12
+
+
 # Kernels ------------------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +323,100 @@ def test_batch_size_is_never_more_than_asked_for() -> None:
 def test_batch_size_of_nothing_that_fits_says_the_bytes() -> None:
     with pytest.raises(na.MemoryLimitError, match="one energy needs 2,000 bytes but memory_limit allows 1,999"):
         layer.batch_size(10, 2000, 1999, most=256)
+
+
+def full_above(most: int, calls: list[slice], error: Exception) -> Any:
+    """Work that needs more memory than there is for more than `most` energies."""
+
+    def work(part: slice) -> list[int]:
+        calls.append(part)
+        if part.stop - part.start > most:
+            raise error
+        return list(range(part.start, part.stop))
+
+    return work
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 8])
+def test_halving_does_every_energy_once_and_in_order(most: int) -> None:
+    calls: list[slice] = []
+    parts = [slice(0, 8), slice(8, 16), slice(16, 19)]
+    done = list(layer.halving(parts, full_above(most, calls, MemoryError()), bytes_per_energy=1))
+    assert [number for _, numbers in done for number in numbers] == list(range(19))
+    assert all(list(range(part.start, part.stop)) == numbers for part, numbers in done)
+    failed = [part for part in calls if part.stop - part.start > most]
+    assert len(failed) == {1: 3, 2: 2, 3: 2, 8: 0}[most]  # later parts are cut before they are tried
+
+
+def test_halving_names_the_bytes_that_one_energy_needs() -> None:
+    work = full_above(0, [], MemoryError("asked for 12 GiB"))
+    with pytest.raises(na.MemoryLimitError, match=r"one energy needs about 5,000 bytes.*asked for 12 GiB.*split"):
+        list(layer.halving([slice(0, 4)], work, bytes_per_energy=5000.7))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("cudaErrorMemoryAllocation: out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_halving_knows_what_is_out_of_memory(error: Exception) -> None:
+    assert len(list(layer.halving([slice(0, 4)], full_above(2, [], error), bytes_per_energy=1))) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), na.MemoryLimitError("its own fix"), ZeroDivisionError()])
+def test_halving_leaves_other_errors_alone(error: Exception) -> None:
+    calls: list[slice] = []
+    with pytest.raises(type(error)):
+        list(layer.halving([slice(0, 4)], full_above(2, calls, error), bytes_per_energy=1))
+    assert calls == [slice(0, 4)]
+
+
+def test_halving_gives_up_what_is_kept_before_it_gives_up() -> None:
+    kept = [1]
+
+    def work(part: slice) -> int:
+        if kept:
+            raise MemoryError
+        return part.start
+
+    assert list(layer.halving([slice(3, 4)], work, bytes_per_energy=1, forget=kept.clear)) == [(slice(3, 4), 3)]
+
+
+def test_halving_holds_nothing_of_the_batch_that_failed() -> None:
+    """The arrays of the batch must be free before the next try, or it fails as well."""
+    alive: list[weakref.ref[Any]] = []
+
+    class Big:
+        pass
+
+    def work(part: slice) -> int:
+        assert all(reference() is None for reference in alive)
+        big = Big()
+        alive.append(weakref.ref(big))
+        if part.stop - part.start > 1:
+            raise MemoryError
+        return 0
+
+    assert len(list(layer.halving([slice(0, 4)], work, bytes_per_energy=1))) == 4
+
+
+class Pool:
+    """A GPU's memory pool that counts how often it was emptied."""
+
+    emptied = 0
+
+    def free_all_blocks(self) -> None:
+        self.emptied += 1
+
+
+def test_halving_empties_the_pool_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool()
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(get_default_memory_pool=lambda: pool))
+    list(layer.halving([slice(0, 4)], full_above(1, [], MemoryError()), bytes_per_energy=1))
+    assert pool.emptied == 2  # 4 → 2 → 1
 
 
 def test_errors_are_the_built_in_ones_too() -> None:

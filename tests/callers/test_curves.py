@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from negfadj.callers import curves
 from negfadj.callers.curves import current_voltage, subthreshold_swing, transfer_curve
 from negfadj.constants import BOLTZMANN
 from negfadj.electrostatics.bodies import Conductor
@@ -14,8 +16,8 @@ from negfadj.electrostatics.finite_volume import FiniteVolumePoisson
 from negfadj.electrostatics.grid import Grid
 from negfadj.electrostatics.plates import ParallelPlates
 from negfadj.electrostatics.regions import Box
-from negfadj.errors import InputError
-from negfadj.physics.self_consistent import self_consistent
+from negfadj.errors import InputError, InputTypeError
+from negfadj.physics.self_consistent import SelfConsistencyError, self_consistent, self_consistent_vjp
 
 N = 6
 OPTIONS = {"neutral": 1.0, "temperature": 600.0, "error": 1e-8, "tolerance": 1e-9}
@@ -66,6 +68,38 @@ def test_current_voltage_has_the_slope_of_its_currents(chain, plates) -> None:
     assert curve.slopes[2] == pytest.approx((4 * quotients[1] - quotients[0]) / 3, rel=1e-6)
 
 
+class Refusing:
+    """`self_consistent_vjp` that converges only near the bias it converged at before, or from any potential."""
+
+    def __init__(self, reach: float) -> None:
+        self.reach, self.last, self.biases = reach, 0.0, list[float]()
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.biases.append(options["bias"])
+        if options["initial"] is None or abs(options["bias"] - self.last) > self.reach:
+            raise SelfConsistencyError("too far", residual=1.0)
+        self.last = options["bias"]
+        return self_consistent_vjp(*arguments, **options)
+
+
+def test_current_voltage_inserts_points_where_one_does_not_converge(chain, plates, monkeypatch) -> None:
+    options = OPTIONS | {"initial": np.zeros(N)}
+    direct = current_voltage(chain, plates, [0.0, 0.3], options=options)
+    refusing = Refusing(0.16)
+    monkeypatch.setattr(curves, "self_consistent_vjp", refusing)
+    curve = current_voltage(chain, plates, [0.0, 0.3], options=options)
+    np.testing.assert_allclose(refusing.biases, [0.0, 0.3, 0.15, 0.3])
+    np.testing.assert_allclose(curve.currents, direct.currents, rtol=1e-6, atol=1e-9)
+
+
+def test_current_voltage_walks_to_a_first_point_that_does_not_converge(chain, plates, monkeypatch) -> None:
+    direct = current_voltage(chain, plates, [0.2], options=OPTIONS)
+    monkeypatch.setattr(curves, "self_consistent_vjp", Refusing(1.0))
+    curve = current_voltage(chain, plates, [0.2], options=OPTIONS)
+    np.testing.assert_allclose(curve.currents, direct.currents, rtol=1e-6)
+    assert curve.iterations[0] == 0  # the walk ended at the solution
+
+
 def test_transfer_curve_has_the_slope_of_its_currents(chain, gated) -> None:
     options = OPTIONS | {"bias": 0.2}
     curve = transfer_curve(chain, gated, [0.0, 0.5], options=options)
@@ -101,3 +135,33 @@ def test_curves_refuse_what_they_set_themselves(chain, plates, gated) -> None:
         transfer_curve(chain, gated, [0.0], gates="gate", options=OPTIONS)
     with pytest.raises(InputError, match="fence"):
         transfer_curve(chain, gated, [0.0], gates=["fence"], options=OPTIONS)
+
+
+def test_curve_starts_where_its_options_say(chain, plates, gated) -> None:
+    named = transfer_curve(chain, gated, [0.0, 0.2], options=OPTIONS | {"bias": 0.1, "initial": "zero"})
+    given = transfer_curve(chain, gated, [0.0, 0.2], options=OPTIONS | {"bias": 0.1, "initial": np.zeros(N)})
+    np.testing.assert_array_equal(named.potentials, given.potentials)
+    with pytest.raises(InputError, match="initial='warm' is not known"):
+        current_voltage(chain, plates, [0.0], options=OPTIONS | {"initial": "warm"})
+
+
+def test_checkpoint_serves_another_memory_limit(chain, plates, tmp_path: Path) -> None:
+    path = tmp_path / "curve.npz"
+    first = current_voltage(chain, plates, [0.1], options=OPTIONS, checkpoint=path)
+    again = current_voltage(chain, plates, [0.1], options=OPTIONS | {"memory_limit": 1e9}, checkpoint=path)
+    np.testing.assert_array_equal(again.potentials, first.potentials)
+
+
+def test_curves_refuse_what_has_no_meaning(chain, plates, gated) -> None:
+    with pytest.raises(InputTypeError, match="biases='a' must be real numbers"):
+        current_voltage(chain, plates, "a", options=OPTIONS)
+    with pytest.raises(InputError, match=r"biases=.*nan.* must be finite"):
+        current_voltage(chain, plates, [0.0, np.nan], options=OPTIONS)
+    with pytest.raises(InputTypeError, match="options is a NoneType"):
+        current_voltage(chain, plates, [0.0], options=None)
+    with pytest.raises(InputError, match="options has 'foo'"):
+        transfer_curve(chain, gated, [0.0], options=OPTIONS | {"foo": 1})
+    with pytest.raises(InputError, match="options lacks 'neutral'"):
+        current_voltage(chain, plates, [0.0], options={})
+    with pytest.raises(InputTypeError, match="electrostatics is a ParallelPlates, which has no gates"):
+        transfer_curve(chain, plates, [0.0], options=OPTIONS)

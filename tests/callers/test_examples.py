@@ -33,3 +33,13 @@ def test_resonant_tunnelling_diode_has_two_barriers(examples) -> None:
     edge = resonant_tunnelling_diode.barriers()
     assert np.sum(np.diff(edge) > 0) == 2 and edge.max() == resonant_tunnelling_diode.HEIGHT
     np.testing.assert_array_equal(edge, edge[::-1])
+
+
+@pytest.mark.slow
+def test_resonant_tunnelling_diode_conducts_less_than_the_wire_alone(examples) -> None:
+    import resonant_tunnelling_diode as diode
+
+    found, x = diode.curve(np.array([0.0, 0.04]), diode.barriers(), diode.INTRINSIC)
+    bare, _ = diode.curve(np.array([0.0]), None, diode.INTRINSIC)
+    assert len(x) == len(diode.barriers()) and found.currents[0] == 0 and 0 < found.slopes[0] < bare.slopes[0]
+    assert found.currents[1] > 0

@@ -13,7 +13,7 @@ import pytest
 from negfadj.callers.fingerprint import fingerprint
 from negfadj.callers.sweep import sweep
 from negfadj.electrostatics.grid import Grid
-from negfadj.errors import ConvergenceError, FileFormatError, InputError, ShapeError
+from negfadj.errors import ConvergenceError, FileFormatError, InputError, InputTypeError, ShapeError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,15 +62,16 @@ def test_sweep_of_two_parameters_starts_from_the_nearest_point() -> None:
     np.testing.assert_allclose(recorded.starts[4], [1.5])
 
 
-def test_sweep_halves_the_way_to_a_point_that_does_not_converge() -> None:
-    recorded = Recorded(lambda p: np.array([p]), reach=0.3)
+def test_sweep_puts_points_in_on_the_way_to_one_that_does_not_converge() -> None:
+    recorded = Recorded(lambda p: np.array([p**2]), reach=0.2)
     found = sweep(recorded, [0.0, 1.0])
-    assert found["potential"][1, 0] == 1.0
-    np.testing.assert_allclose(recorded.points[-4:], [0.25, 0.5, 0.75, 1.0])
+    assert found["potential"].shape == (2, 1) and found["potential"][1, 0] == 1.0
+    tried = [float(p) for p in recorded.points]
+    assert tried[:4] == [0.0, 1.0, 0.5, 0.25] and 0.25 < tried[4] < 1 == tried[-1]
 
 
 def test_sweep_says_which_point_is_not_reached() -> None:
-    with pytest.raises(ConvergenceError, match=r"point 1 = 1.0, .* from 0.0 even in 16 steps: too far"):
+    with pytest.raises(ConvergenceError, match=r"point 1 = 1.0, .* from 0.0: .*a step of 0.0156 fails.*: too far"):
         sweep(Recorded(lambda p: np.array([p]), reach=0.01), [0.0, 1.0])
 
 
@@ -163,3 +164,14 @@ def test_fingerprints_tell_numbers_and_static_fields_apart() -> None:
     assert base != fingerprint(Grid(lines, lines, 2 * lines), {"a": 1, "b": (2.0, None)})
     assert base != fingerprint(Grid(lines, lines, lines), {"a": 1, "b": (2.0, 0.0)})
     assert fingerprint([1.0], [2.0]) != fingerprint([1.0, 2.0], [])
+
+
+def test_sweep_refuses_a_result_that_is_no_mapping() -> None:
+    with pytest.raises(InputTypeError, match="evaluate returned a float; return a mapping"):
+        sweep(lambda point, initial: 1.0, [0.0])
+
+
+@pytest.mark.parametrize("points", ["a", [[0.0], ["b"]]])
+def test_sweep_refuses_points_that_are_no_numbers(points) -> None:
+    with pytest.raises(InputTypeError, match=r"points=.* must be real numbers"):
+        sweep(Recorded(np.sin), points)

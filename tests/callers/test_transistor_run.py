@@ -14,6 +14,7 @@ from negfadj.callers.transistor_results import is_transistor, read_transistor
 from negfadj.callers.transistor_run import map_states, run_transistor
 from negfadj.callers.transistor_system import build_transistor
 from negfadj.errors import FileFormatError, InputError
+from negfadj.physics.self_consistent import SelfConsistencyError
 
 QUICK = (
     ("drain = [0.05, 0.2]", "drain = [0.02]"),
@@ -103,6 +104,23 @@ def test_interrupted_run_goes_on_with_the_same_numbers(
     whole = read_transistor(results)
     for name in ("potential", "current", "current_gradient"):
         np.testing.assert_array_equal(resumed[name].values, whole[name].values)
+
+
+@pytest.mark.slow
+def test_first_point_is_walked_to_where_the_direct_way_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, point = build_transistor(load_transistor(written(tmp_path, *QUICK))), np.array([0.02, 0.4])
+    expected = transistor_run.evaluate(system, point, None)
+    solve = transistor_run.self_consistent_vjp
+
+    def only_from_near(*arguments, **options):
+        if options["initial"] is None:
+            raise SelfConsistencyError("too far")
+        return solve(*arguments, **options)
+
+    monkeypatch.setattr(transistor_run, "self_consistent_vjp", only_from_near)
+    found = transistor_run.evaluate(system, point, None)
+    np.testing.assert_allclose(found["potential"], expected["potential"], atol=5e-6)
+    assert found["current"] == pytest.approx(expected["current"], rel=1e-3) and found["residual"] <= 1e-6
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

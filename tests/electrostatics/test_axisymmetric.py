@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from negfadj.constants import COULOMB_EV_ANGSTROM, VACUUM_PERMITTIVITY
-from negfadj.electrostatics.axisymmetric import Layer, axisymmetric_poisson, layer_permittivities_bar
+from negfadj.electrostatics.axisymmetric import (
+    Layer,
+    axisymmetric_poisson,
+    layer_permittivities_bar,
+    radial_lines_bar,
+)
 from negfadj.electrostatics.bodies import Conductor, Dielectric
 from negfadj.electrostatics.finite_volume import FiniteVolumePoisson
 from negfadj.electrostatics.grid import Grid
@@ -44,7 +49,7 @@ def test_coaxial_capacitor_has_its_capacitance_to_second_order() -> None:
 
 def test_ring_of_charge_has_the_potential_of_a_charged_cylinder() -> None:
     shell = axisymmetric_poisson(
-        np.linspace(0, 3, 4),
+        [0.0, 3.0],
         np.linspace(0, OUTER, 161),
         positions=[0.5, 1.5, 2.5],
         radius=INNER,
@@ -72,6 +77,7 @@ def difference_from_three_dimensions(spacing: float, width: float) -> float:
         width=width,
         layers=(Layer(8.0, 14.0, 4.0),),
         conductors=(Conductor("gate", Box(x=(10, 30), y=(14, 15)), 0.5),),
+        largest_spacing=4.0,  # along x, alike in both
     )
     across = np.linspace(-15, 15, round(30 / spacing) + 1)
     ring = np.column_stack((np.zeros(n_atoms), 5 * np.cos(angle), 5 * np.sin(angle)))
@@ -83,6 +89,7 @@ def difference_from_three_dimensions(spacing: float, width: float) -> float:
         dielectrics=(Dielectric(CylindricalShell("x", (0, 0), 8.0, 14.0), 4.0),),
         solver="cg",
         tolerance=1e-9,
+        largest_spacing=4.0,
     )
     found = flat.potential(charge)
     rings = spatial.potential(np.repeat(charge / n_atoms, n_atoms)).reshape(len(positions), -1).mean(axis=1)
@@ -121,3 +128,39 @@ def test_layer_permittivities_have_their_derivative() -> None:
 def test_axisymmetric_refuses_what_is_no_geometry(radial: list[float], layers: tuple[Layer, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         axisymmetric_poisson([0.0, 1.0], radial, positions=[0.5], radius=5.0, width=1.0, layers=layers)
+
+
+def test_derivative_to_the_thickness_of_an_oxide_agrees_with_differences() -> None:
+    sites, charge, bar = [4.0, 9.0, 15.0], np.array([0.3, -0.2, 0.1]), np.array([1.0, -0.4, 0.7])
+    inner, metal = 7.0, 3.0
+
+    def wrapped(thickness: float) -> FiniteVolumePoisson:
+        radial = np.concatenate((np.linspace(0, inner, 8), inner + thickness * np.array([0.2, 0.5, 1.0])))
+        radial = np.append(radial, radial[-1] + metal)
+        outer = float(radial[-2])
+        return axisymmetric_poisson(
+            np.linspace(0, 20, 11),
+            radial,
+            positions=sites,
+            radius=5.0,
+            width=1.0,
+            layers=(Layer(inner, outer, 3.9),),
+            conductors=(
+                Conductor("gate", Box(x=(6, 14), y=(outer, outer + metal)), 0.5),
+                Conductor("end", Box(x=(-1, 0))),
+            ),
+        )
+
+    poisson = wrapped(4.0).with_line_shifts()
+    found = radial_lines_bar(poisson, poisson.potential_vjp(charge)[1](bar).electrostatics)
+    of_thickness = found @ np.clip((poisson.grid.y - inner) / 4.0, 0, 1)
+    h = 1e-2
+    near = [bar @ wrapped(4.0 + k * h).potential(charge) for k in (-2, -1, 1, 2)]
+    slope = (near[0] - 8 * near[1] + 8 * near[2] - near[3]) / (12 * h)
+    assert abs(of_thickness - slope) <= 1e-7 * abs(slope)
+
+
+def test_radial_lines_without_a_derivative_are_refused() -> None:
+    poisson = coaxial(1.0, LAYERS)
+    with pytest.raises(InputError, match=r"no derivative; make the electrostatics with .with_line_shifts\(\)"):
+        radial_lines_bar(poisson, poisson.potential_vjp([0.0])[1](np.ones(1)).electrostatics)

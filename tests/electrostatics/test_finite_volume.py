@@ -44,6 +44,7 @@ def manufactured_error(n: int, grading: float, size: float = 5.0) -> float:
         grid,
         points,
         POINT,
+        largest_spacing=np.inf,
         conductors=(Conductor("low", Box(z=(-1, 0))), Conductor("high", Box(z=(size, size + 1)))),
         dielectrics=(Dielectric(Box(z=(size / 2, size)), 3.9),),
     )
@@ -69,6 +70,7 @@ def test_two_dielectrics_between_plates_are_exact(edge: float, rtol: float) -> N
         grid,
         sites,
         POINT,
+        largest_spacing=np.inf,
         conductors=(Conductor("source", Box(z=(-9, low)), 0.2), Conductor("gate", Box(z=(high, 9)), -0.7)),
         dielectrics=(Dielectric(Box(z=(3, 9)), 25.0),),
         background_permittivity=3.9,
@@ -84,6 +86,62 @@ def test_two_dielectrics_between_plates_are_exact(edge: float, rtol: float) -> N
     np.testing.assert_allclose(charges, [capacitance * voltage, -capacitance * voltage], rtol=rtol)
 
 
+@pytest.mark.parametrize(("low", "high"), [(2.4, 2.6), (2.0, 2.6), (2.4, 3.0), (2.999, 3.0), (1.7, 3.6)])
+def test_capacitance_of_a_gap_between_lines_is_that_of_its_width(low: float, high: float) -> None:
+    grid = Grid([0, 4], [0, 4], np.linspace(0, 10, 11), (True, True, False))
+    pair = (Conductor("a", Box(z=(-1, low))), Conductor("b", Box(z=(high, 11)), 1.0))
+    charges = FiniteVolumePoisson(grid, [[2, 2, 5.0]], 1.0, pair, background_permittivity=2.0).conductor_charges([0.0])
+    exact = 2.0 * VACUUM_PERMITTIVITY * 16 / (high - low)
+    np.testing.assert_allclose(charges, [-exact, exact], rtol=4e-9 / (high - low))  # surfaces are known to 1e-9 Å
+
+
+def test_surface_next_to_a_free_node_is_put_a_thousandth_of_the_edge_away() -> None:
+    grid = Grid([0, 4], [0, 4], np.linspace(0, 10, 11), (True, True, False))
+    charges = [
+        FiniteVolumePoisson(
+            grid, [[2, 2, 5.0]], 1.0, (Conductor("a", Box(z=(0, 0.5))), Conductor("b", Box(z=(9 + d, 11)), 1.0))
+        ).conductor_charges([0.0])[1]
+        for d in (1e-8, 9e-4, 1e-3)
+    ]
+    np.testing.assert_allclose(charges, VACUUM_PERMITTIVITY * 16 / (8.501), rtol=1e-8)
+
+
+@pytest.mark.parametrize("body", [Doping(Box(z=(4, 10)), 2e-3), FixedCharge(Box(z=(4, 12)), 2e-3 * 16 * 4.5)])
+def test_charge_that_metal_covers_is_not_there(body: Doping | FixedCharge) -> None:
+    # the metal begins a quarter into a cell, as sample points see it: φ'' = −ρ/ε₀ on (4, 8.5), exact at the nodes
+    grid = Grid([0, 4], [0, 4], np.arange(0, 13, 2.0), (True, True, False))
+    _, poisson = (  # the first leaves nothing behind with the grid
+        FiniteVolumePoisson(
+            grid,
+            [[2, 2, 5.0]],
+            1.0,
+            (Conductor("a", Box(z=(-1, 0))), Conductor("b", Box(z=(surface, 13)))),
+            doping=(body,),
+        )
+        for surface in (11.0, 8.5)
+    )
+    z = np.arange(0, 9, 2.0)
+    field = 2e-3 / VACUUM_PERMITTIVITY * 4.5**2 / 2 / 8.5  # at z = 0: φ(8.5) = 0
+    exact = field * z - 2e-3 / VACUUM_PERMITTIVITY * np.clip(z - 4, 0, None) ** 2 / 2
+    np.testing.assert_allclose(poisson.node_potential([0.0])[0, 0], [*exact, 0, 0], rtol=1e-8, atol=1e-9)
+    assert poisson.conductor_charges([0.0]).sum() == pytest.approx(-2e-3 * 16 * 4.5, rel=1e-12)
+
+
+def test_self_interaction_on_the_coarsest_grid_accepted_is_a_fifth_too_low() -> None:
+    found = []
+    for spacing in (0.5, 1.0, 2.0):
+        line = np.arange(-12, 13, spacing)
+        faces = [Box(**{axis: (sign * 12 - 1e-3, sign * 12 + 1e-3)}) for axis in "xyz" for sign in (-1, 1)]
+        sites = np.zeros((1, 3)) + (0.5 * spacing if spacing == 2.0 else 0.0)
+        box = (Conductor("box", Union(tuple(faces))),)
+        # the grid is fine near the site only
+        line = np.unique(np.concatenate((line[np.abs(line) <= 4], np.arange(-12, 13, 2.0))))
+        found.append(FiniteVolumePoisson(Grid(line, line, line), sites, 1.0, box).response([1.0])[0])
+    exact = (4 * found[0] - found[1]) / 3
+    assert -0.08 < found[1] / exact - 1 < -0.05
+    assert -0.23 < found[2] / exact - 1 < -0.17
+
+
 def cylindrical_errors(n: int) -> tuple[float, float]:
     """Relative errors of capacitance and potential of a coaxial line, radii 2 and 6 Å, spacing 14/n Å."""
     line = np.linspace(-7, 7, n + 1)
@@ -95,6 +153,7 @@ def cylindrical_errors(n: int) -> tuple[float, float]:
         grid,
         sites,
         POINT,
+        largest_spacing=np.inf,
         conductors=(
             Conductor("core", Cylinder("z", (0, 0), 2.0), 1.0),
             Conductor("gate", CylindricalShell("z", (0, 0), 6.0)),
@@ -121,6 +180,7 @@ def test_flux_through_every_box_is_the_charge_inside() -> None:
         grid,
         rng.uniform(1, 7, (6, 3)),
         0.6,
+        largest_spacing=np.inf,
         conductors=(
             Conductor("gate", Box(z=(lines[2][-3], 8)), 0.4),
             Conductor("wire", Box((0, 4), (0, 3), (0, lines[2][3]))),
@@ -215,7 +275,8 @@ def poissons(draw: st.DrawFn) -> FiniteVolumePoisson:
     return FiniteVolumePoisson(
         Grid(*lines, periodic),  # type: ignore[arg-type]
         low + (high - low) * rng.uniform(size=(4, 3)),
-        rng.uniform(0.05, 2.0, 4),
+        rng.uniform(0.05, 0.5, 4) * (high - low).min(),
+        largest_spacing=np.inf,
         conductors=(Conductor("gate", Box(z=(middle[2], 99)), 0.3),),
         dielectrics=(Dielectric(Cylinder("x", (middle[1], middle[2]), 1.3), draw(st.floats(0.01, 100))),),
     )

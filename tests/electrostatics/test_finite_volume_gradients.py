@@ -22,7 +22,7 @@ LEADS = np.array([0.1, 0.3, -0.2])
 TRANSISTOR = FiniteVolumePoisson(
     Grid(np.linspace(0, 8, 9), np.array([0, 0.6, 1.3, 2.4, 3.0, 4.1, 5.0]), np.linspace(0, 6, 9), (False, True, False)),
     RNG.uniform(1, 5, (4, 3)),
-    np.array([0.5, 0.9, 0.7, 1.1]),
+    np.array([0.6, 0.9, 0.7, 1.1]),
     conductors=(
         Conductor("gate", Box(z=(5.4, 6)), 0.5),  # its surface lies between lines
         Conductor("source", Cylinder("y", (0.0, 0.0), 1.4), -0.2),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from backends import gpu_fault
+from backends import STRICT, Backend, gpu_fault, host
 
 from negfadj.electrostatics.bodies import Conductor, Dielectric
+from negfadj.electrostatics.conjugate_gradients import conjugate_gradients
 from negfadj.electrostatics.finite_volume import FiniteVolumePoisson
 from negfadj.electrostatics.grid import Grid
 from negfadj.electrostatics.linear_solver import (
@@ -18,9 +22,9 @@ from negfadj.electrostatics.linear_solver import (
     ConjugateGradientSolver,
     DirectSolver,
     MultigridSolver,
-    conjugate_gradients,
     linear_solver,
 )
+from negfadj.electrostatics.padded_rows import padded_rows
 from negfadj.electrostatics.regions import Box, CylindricalShell
 from negfadj.errors import BackendError, ConvergenceError, InputError, MissingDependencyError
 
@@ -42,6 +46,7 @@ def wrapped_tube(n: int = 15, **keywords: object) -> FiniteVolumePoisson:
             Conductor("source", Box(z=(-1, 0))),
         ),
         dielectrics=(Dielectric(CylindricalShell("z", (0, 0), 4.0, 7.0), 25.0),),
+        largest_spacing=np.inf,  # graded: coarse at the tube
         **keywords,  # type: ignore[arg-type]
     )
 
@@ -127,10 +132,61 @@ def test_backend_gpu_without_a_gpu_says_what_is_missing() -> None:
         wrapped_tube(9, solver="cg", backend="gpu").potential(CHARGE)
 
 
+@pytest.fixture
+def second_device(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A stand-in for a GPU, a device that NumPy cannot read, and the sizes of all that is moved there."""
+    sizes: list[int] = []
+
+    def moved(x: np.ndarray) -> Any:
+        sizes.append(x.size)
+        return STRICT.convert(x)
+
+    monkeypatch.setattr("negfadj.electrostatics.linear_solver.gpu_namespace", lambda: SimpleNamespace(asarray=moved))
+    return sizes
+
+
+def test_device_solution_is_that_of_the_host(second_device: list[int]) -> None:
+    here, there = wrapped_tube(9, solver="cg"), wrapped_tube(9, backend="gpu")
+    (u, pullback), (v, pullback_there) = (p.potential_vjp(CHARGE) for p in (here, there))
+    assert second_device and isinstance(v, np.ndarray)
+    np.testing.assert_allclose(v, u, atol=1e-10 * np.abs(u).max())
+    bar = np.linspace(-1, 1, 8)
+    np.testing.assert_allclose(pullback_there(bar).charge, pullback(bar).charge, atol=1e-9 * np.abs(u).max())
+
+
+def test_device_gets_its_matrix_once_and_every_right_hand_side(second_device: list[int]) -> None:
+    poisson = wrapped_tube(9, backend="gpu")
+    poisson.potential(CHARGE)
+    n = len(poisson._system.unknown)
+    assert second_device == [7 * n, 7 * n, n, n]  # entries, columns, diagonal, b
+    poisson.response(CHARGE)
+    poisson.with_voltages({"gate": 0.1}).potential(CHARGE)
+    assert second_device[4:] == [n, n]
+
+
+def test_conjugate_gradients_and_padded_rows_run_on_every_array_library(backend: Backend) -> None:
+    rng = np.random.default_rng(4)
+    matrix = sp.csr_array(plate_matrix(60) + sp.diags_array(rng.uniform(size=60)))
+    b = rng.normal(size=60)
+    padded = padded_rows(matrix, backend.convert)
+    diagonal = padded.diagonal()
+    x = conjugate_gradients(padded, backend(b), lambda r: r / diagonal, 1e-13, 200)
+    assert type(x) is type(backend(b))
+    np.testing.assert_allclose(host(x), np.linalg.solve(matrix.toarray(), b), rtol=1e-10)
+
+
+@pytest.mark.parametrize("make", [lambda n: plate_matrix(n), lambda n: sp.csr_array(np.diag(np.arange(n) % 3.0))])
+def test_padded_rows_multiply_as_the_matrix_does(make: Callable[[int], sp.csr_array]) -> None:
+    x = np.random.default_rng(1).normal(size=7)  # the second matrix has empty rows
+    padded = padded_rows(make(7), np.asarray)
+    np.testing.assert_allclose(padded @ x, make(7) @ x, rtol=1e-15)
+    np.testing.assert_array_equal(padded.diagonal(), make(7).diagonal())
+
+
 @pytest.mark.gpu
 def test_conjugate_gradients_on_a_gpu_agree_with_the_host() -> None:
-    host, device = (wrapped_tube(solver="cg", backend=backend).potential(CHARGE) for backend in ("cpu", "gpu"))
-    np.testing.assert_allclose(device, host, atol=1e-10 * np.abs(host).max())
+    here, there = (wrapped_tube(solver="cg", backend=backend).potential(CHARGE) for backend in ("cpu", "gpu"))
+    np.testing.assert_allclose(there, here, atol=1e-10 * np.abs(here).max())
 
 
 @pytest.mark.slow

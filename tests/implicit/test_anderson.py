@@ -110,7 +110,9 @@ def test_anderson_stops_at_the_steps_it_may_use() -> None:
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"mixing": 0.0}, "mixing=0.0"),
+        ({"mixing": 0.0}, "^mixing=0.0 must be above 0 and at most 1"),
+        ({"max_iterations": -1}, "max_iterations=-1 must be a whole number"),
+        ({"max_iterations": 2.5}, "max_iterations=2.5 must be a whole number"),
         ({"depth": -1}, "depth=-1"),
         ({"max_step": 0.0}, "max_step=0.0"),
         ({"tolerance": -1.0}, "tolerance=-1.0"),

@@ -173,6 +173,7 @@ def test_newton_krylov_stops_at_the_steps_it_may_use() -> None:
         ((cubic, np.ones(1, dtype=int)), {}, InputTypeError, "dtype int64"),
         ((cubic, np.array([np.nan])), {}, InputError, "not finite"),
         ((cubic, np.ones(1)), {"tolerance": 0.0}, InputError, "tolerance=0.0"),
+        ((cubic, np.ones(1)), {"max_iterations": -1}, InputError, "max_iterations=-1 must be a whole number"),
         ((cubic, np.ones(1)), {"forcing": 1.0}, InputError, "forcing=1.0"),
         ((cubic, np.ones(1)), {"max_step": -1.0}, InputError, "max_step=-1.0"),
         ((lambda x: (x[:1], None), np.ones(2)), {}, ShapeError, r"F gave shape \(1,\)"),

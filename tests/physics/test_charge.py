@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from biased_devices import ONE, chain, random_device
+from biased_devices import chain, random_device
+from transistors import transistor
 
 import negfadj as na
+from negfadj.callers.transistor_system import build_transistor
 from negfadj.constants import BOLTZMANN
 from negfadj.errors import InputError, ShapeError
-from negfadj.physics.charge import charge, charge_vjp
+from negfadj.physics.band_edges import band_extent
+from negfadj.physics.charge import ChargeProblem, charge, charge_problem, charge_vjp
+from negfadj.physics.charge_response import ChargeResponse
 from negfadj.physics.potential import device_in_potential, device_in_potential_vjp
 from negfadj.testing import check_vjp
 
@@ -45,8 +49,15 @@ def test_two_choices_of_the_lead_in_equilibrium_agree_under_bias() -> None:
 
 def test_charge_counts_all_states_when_everything_is_filled() -> None:
     # tr(D S) of the device, its overlap with the leads not counted: without overlap 2 for every orbital
-    found = charge(random_device(overlap=False), 60.0, temperature=1000)
-    np.testing.assert_allclose(found.populations, 2, atol=1e-7)
+    device = random_device(overlap=False)
+    levels = np.linalg.eigvalsh(device.hamiltonian.to_dense())
+    top = max(*(band_extent(lead)[1] for lead in device.leads), levels.max())
+    lowest_top = min(band_extent(lead)[1] for lead in device.leads)
+    kelvin = 3000.0
+    mu = lowest_top + 28 * kelvin * BOLTZMANN  # 1 − f is 1e-12 at the top of a lead, and small at the top of all
+    assert mu > top + 16 * kelvin * BOLTZMANN
+    found = charge(device, mu, temperature=kelvin)
+    np.testing.assert_allclose(found.populations, 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("overlap", [False, True])
@@ -85,7 +96,7 @@ def _mulliken(device: na.Device, energies: np.ndarray, source: int, eta: float, 
 def test_bound_state_below_the_band_is_filled() -> None:
     # an impurity at −5 t: the bound state at −√(4t² + ε²), weight |ε|/√(4 + ε²) on its site, is all filled
     onsite = np.array([0, 0, 0, -5.0, 0, 0, 0])
-    found = charge(chain(7, onsite), [-2.5, -2.6], temperature=10)
+    found = charge(chain(7, onsite), [-2.02, -2.021], temperature=10)
     np.testing.assert_allclose(found.populations[3], 2 * 5 / np.sqrt(29), atol=1e-6)
 
 
@@ -141,9 +152,95 @@ def test_charge_refuses_what_has_no_meaning() -> None:
         charge(chain(3), 0.0, temperature=0)
     with pytest.raises(ShapeError, match=r"\(3,\) but there are 2 leads"):
         charge(chain(3), [0.0, 0.1, 0.2], temperature=300)
-    tabulated = na.Device(chain(2).hamiltonian, (na.SelfEnergy(-0.1j * ONE[None]),))
-    with pytest.raises(InputError, match="known only by its self-energy"):
+    with pytest.raises(InputError, match=r"potentials\[1\]=2\.8 eV lies above all bands of leads\[1\], -2 … 2 .*full"):
+        charge(chain(3), [0.0, 2.8], temperature=300)
+    with pytest.raises(InputError, match=r"potentials\[0\]=-2\.8 eV lies below .*that lead is empty.*neutral_lead"):
+        charge(chain(3), [-2.8, 0.0], temperature=300)
+    tabulated = na.Device(chain(2).hamiltonian, (na.SelfEnergy(-0.1j * np.ones((2, 1, 1))),))
+    with pytest.raises(InputError, match="known only by its self-energy at 2 real energies"):
         charge(tabulated, 0.0, temperature=300)
+
+
+def test_chemical_potential_in_a_gap_is_that_of_an_insulating_lead() -> None:
+    # dimers: bands ±(0.3 … 1.7), half filled at any μ in the gap
+    cell, hop = np.array([[0.0, -1.0], [-1.0, 0.0]]), np.array([[0.0, 0.0], [-0.7, 0.0]])
+    leads = tuple(na.Lead(cell, h, block=k) for h, k in ((hop.T, 0), (hop, -1)))
+    device = na.Device(na.BlockTridiagonal([cell] * 3, [hop] * 2), leads)
+    for mu in (-0.1, 0.0, 0.1):
+        np.testing.assert_allclose(charge(device, mu, temperature=30).populations, 1, atol=1e-7)
+
+
+@pytest.mark.parametrize("coupling", [1e-2, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("level", [-0.11, 0.137])
+def test_narrow_level_in_the_window_is_filled_by_the_leads_in_the_ratio_of_their_couplings(
+    level: float, coupling: float
+) -> None:
+    # Γ_1 = 4 Γ_0 = 8 t²: n = 2 (f_0 + 4 f_1)/5 up to Γ/kT; a wide level beside it hides the tails
+    mus, kt = np.array([0.3, -0.3]), 300 * BOLTZMANN
+    leads = [na.Lead(0 * np.eye(2), -np.eye(2), coupling=-np.diag([0.5, t]), block=0) for t in (coupling, 2 * coupling)]
+    device = na.Device(na.BlockTridiagonal([np.diag([0.1, level])], []), leads)
+    f = 1 / (1 + np.exp((level - mus) / kt))
+    found = charge(device, mus, temperature=300, error=1e-8)
+    assert found.error.max() <= 1e-7
+    assert abs(found.populations[1] - 2 * (f[0] + 4 * f[1]) / 5) <= 1e-7 + 1e2 * coupling**2
+
+
+def test_level_that_no_lead_reaches_is_filled_by_the_equilibrium_part() -> None:
+    mus, kt = np.array([0.3, -0.3]), 300 * BOLTZMANN
+    leads = [na.Lead(0 * np.eye(2), -np.eye(2), coupling=-np.diag([0.5, 0]), block=0) for _ in mus]
+    device = na.Device(na.BlockTridiagonal([np.diag([0.1, 0.04])], []), leads)
+    f = 1 / (1 + np.exp((0.04 - mus) / kt))
+    found = charge(device, mus, temperature=300)
+    assert abs(found.populations[1] - 2 * f.mean()) <= 1e-7
+    assert abs(found.error[1] - 2 * (f[0] - f[1])) <= 1e-7  # the choices show it
+    alone = charge(device, mus, temperature=300, equilibrium=1)
+    assert abs(alone.populations[1] - 2 * f[1]) <= 1e-7
+
+
+def test_level_that_the_nodes_miss_is_found() -> None:
+    # on the first nodes its tail is below the error allowed; what the two choices differ by shows it
+    problem = _problem_with_a_level(0.137, 1e-5, error=1e-4)
+    missed, found = problem.charge(), problem.solved()[0]
+    assert missed.error.max() > 1
+    assert found.error.max() <= 1e-3
+
+
+def _problem_with_a_level(level: float, coupling: float, error: float) -> ChargeProblem:
+    leads = [na.Lead(0 * np.eye(2), -np.eye(2), coupling=-np.diag([0.5, t]), block=0) for t in (coupling, 2 * coupling)]
+    return charge_problem(
+        na.Device(na.BlockTridiagonal([np.diag([0.1, level])], []), leads),
+        [0.3, -0.3],
+        temperature=300,
+        equilibrium="mean",
+        spin_degeneracy=2,
+        eta=0.0,
+        device_eta=0.0,
+        lead_method="auto",
+        backend=None,
+        memory_limit=None,
+        error=error,
+        lowest=None,
+        max_energies=20_000,
+    )
+
+
+def test_response_finds_the_level_that_the_nodes_miss() -> None:
+    problem = _problem_with_a_level(0.137, 1e-5, error=1e-4)
+    np.testing.assert_allclose(ChargeResponse(problem).populations(), problem.solved()[0].populations, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_charge_of_a_nanotube_at_no_potential_is_that_of_its_modes() -> None:
+    # the tube cut between two rings has end states at E = 0, a chemical potential and the middle of the gap
+    charges = []
+    for modes in ('"atoms"', '"all"'):
+        system = build_transistor(transistor(("modes = 1", f"modes = {modes}")))
+        mus = system.chemical_potentials(0.2)
+        device = device_in_potential(system.device, np.zeros(system.device.n_orbitals), mus)
+        found = charge(device, mus, temperature=300, spin_degeneracy=system.spin_degeneracy, error=1e-8)
+        assert found.error.max() <= 1e-7 and found.n_energies <= 400
+        charges.append(np.bincount(system.sites, found.populations))
+    np.testing.assert_allclose(charges[0], charges[1], atol=1e-6)
 
 
 @pytest.mark.parametrize("overlap", [False, True])

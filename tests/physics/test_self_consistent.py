@@ -205,11 +205,29 @@ def test_potential_below_the_bound_of_the_poles_is_refused(monkeypatch: pytest.M
         ({"method": "picard"}, InputError, "method='picard' is not known"),
         ({"initial": np.zeros(4)}, ShapeError, r"initial has shape \(4,\)"),
         ({"bias": [0.1, 0.2]}, ShapeError, r"bias has shape \(2,\)"),
+        ({"bias": 0.1, "chemical_potentials": [0.1, 0.0]}, InputError, "bias=0.1 and chemical_potentials are both"),
+        ({"spin_degeneracy": -1.0}, InputError, "spin_degeneracy=-1 must be positive"),
+        ({"spin_degeneracy": 0}, InputError, "spin_degeneracy=0 must be positive"),
+        ({"spin_degeneracy": np.nan}, InputError, "spin_degeneracy=nan must be finite"),
+        ({"spin_degeneracy": np.inf}, InputError, "spin_degeneracy=inf must be finite"),
+        ({"spin_degeneracy": "a"}, InputTypeError, "spin_degeneracy='a' must be real numbers"),
+        ({"sites": [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]}, InputError, "site 9 has no orbital but neutral=0.9"),
+        ({"max_iterations": -1}, InputError, "max_iterations=-1 must be a whole number, 1 or more"),
+        ({"max_iterations": 2.5}, InputError, "max_iterations=2.5 must be a whole number"),
+        ({"mixing": 0}, InputError, "mixing=0 must be above 0"),
     ],
 )
 def test_self_consistent_refuses_what_has_no_meaning(changes: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         solved(**changes)
+
+
+def test_sites_are_the_orbitals_only_where_they_are_as_many() -> None:
+    with pytest.raises(InputError, match="9 orbitals and electrostatics has 10 sites; give sites"):
+        self_consistent(chain(N - 1), plates(), neutral=1.0)
+    neutral = np.where(np.arange(N) < N - 1, 1.0, 0.0)  # a site without orbitals that holds nothing
+    found = self_consistent(chain(N - 1), plates(), neutral=neutral, sites=np.arange(N - 1))
+    assert found.charge[-1] == 0 and found.residual < 1e-8
 
 
 def test_self_consistent_refuses_other_objects() -> None:
@@ -221,5 +239,72 @@ def test_self_consistent_refuses_other_objects() -> None:
 
 def test_pullback_refuses_a_cotangent_of_another_shape() -> None:
     _, pullback = self_consistent_vjp(chain(N), plates(), bias=0.0, temperature=600.0, neutral=1.0)
-    with pytest.raises(ShapeError, match=r"cotangent of the potential has shape \(3,\)"):
+    with pytest.raises(ShapeError, match=r"cotangent potential has shape \(3,\) but .* shape \(10,\)"):
         pullback(potential=np.zeros(3))
+
+
+def test_pullback_refuses_cotangents_without_meaning() -> None:
+    _, pullback = self_consistent_vjp(chain(N), plates(), bias=0.0, temperature=600.0, neutral=1.0)
+    for given, error, message in (
+        ({"current": "a"}, InputTypeError, "cotangent current='a' must be real"),
+        ({"current": [1, 2]}, ShapeError, r"cotangent current has shape \(2,\)"),
+        ({"current": 1j}, InputTypeError, "cotangent current=1j must be real"),
+        ({"current": float("nan")}, InputError, "cotangent current=nan must be finite"),
+        ({"device": 3}, InputTypeError, "cotangent device has a int"),
+        ({"device": [None]}, InputTypeError, "cotangent device has a list"),
+    ):
+        with pytest.raises(error, match=message):
+            pullback(**given)
+
+
+def test_bias_without_conductors_that_follow_the_leads_is_refused_unless_said() -> None:
+    x = SPACING * (np.arange(4) + 1.0)
+    given: dict[str, Any] = {
+        "grid": Grid([0, 2, 4], [0, 2, 4], np.linspace(0, 10, 6), (True, True, False)),
+        "positions": np.column_stack((0 * x + 2, 0 * x + 2, x)),
+        "width": 2.0,
+        "conductors": (Conductor("left", Box(z=(-1, 0))), Conductor("right", Box(z=(10, 11)))),
+    }
+    loop: dict[str, Any] = {"temperature": 600.0, "neutral": 1.0}
+    with pytest.raises(InputError, match=r"no lead_conductors say which of the conductors 'left', 'right'"):
+        self_consistent(chain(4), FiniteVolumePoisson(**given), bias=0.2, **loop)
+    assert self_consistent(chain(4), FiniteVolumePoisson(**given), **loop).residual < 1e-8
+    alone = self_consistent(chain(4), FiniteVolumePoisson(**given, lead_conductors=(None, None)), bias=0.2, **loop)
+    joined = self_consistent(
+        chain(4), FiniteVolumePoisson(**given, lead_conductors=("left", "right")), bias=0.2, **loop
+    )
+    assert joined.current > 0 and np.max(np.abs(joined.potential - alone.potential)) > 0.02
+
+
+def test_charge_error_is_the_difference_between_two_choices_of_the_lead_in_equilibrium() -> None:
+    newton, mixed = solved(error=1e-7), solved(error=1e-7, method="anderson")
+    again = na.physics.charge.charge(newton.device, newton.chemical_potentials, temperature=600.0, error=1e-7)
+    assert 0 < newton.charge_error < 1e-5 and 0 < mixed.charge_error < 1e-5
+    assert newton.charge_error <= 2 * float(np.max(again.error)) + 1e-7
+    assert solved(bias=0.0).charge_error == 0
+
+
+def test_charge_error_shows_a_bound_state_between_the_chemical_potentials() -> None:
+    """A site that no lead reaches: one choice fills its level, the other does not."""
+    one = np.ones((1, 1))
+    leads = tuple(na.Lead(0 * one, -one, block=k) for k in (0, -1))
+    hopping = np.diag([-1.0, 0.0])
+    cut = na.Device(
+        na.BlockTridiagonal(
+            [0 * one, np.zeros((2, 2)), np.zeros((2, 2)), 0 * one],
+            [np.array([[-1.0, 0.0]]), hopping, np.array([[-1.0], [0.0]])],
+        ),
+        leads,
+    )
+    x = np.array([3.0, 5.0, 5.0, 7.0, 7.0, 9.0])
+    field = ParallelPlates(np.column_stack((x, [0, 0, 6, 0, 6, 0], 0 * x)), 1.2, 12.0, relative_permittivity=10.0)
+    found = self_consistent(cut, field, bias=0.4, temperature=300.0, neutral=1.0)
+    assert found.charge_error == pytest.approx(2.0, abs=0.1)
+
+
+def test_unconverged_loop_names_no_argument_that_it_does_not_take() -> None:
+    for method in ("newton", "anderson"):
+        with pytest.raises(SelfConsistencyError) as caught:
+            solved(method=method, max_iterations=1)
+        for word in ("max_step", "preconditioner", "pseudo_transient"):
+            assert word not in str(caught.value)

@@ -47,7 +47,7 @@ def grid() -> FiniteVolumePoisson:
         dielectrics=(Dielectric(Box(z=(8, 12)), 3.9),),
         doping=(Doping(Box(x=(0, 5)), 2e-4),),
         lead_conductors=("source", "drain"),
-    )
+    ).with_line_shifts(x=0.1 * rng.normal(size=11), z=0.1 * rng.normal(size=9))
 
 
 def neutral(device: na.Device, sites: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import negfadj as na
 from negfadj.array import leaves
 from negfadj.primitives.lead_blocks import lead_blocks
-from negfadj.primitives.modes import bloch_modes, count_open, hopping_basis
+from negfadj.primitives.modes import HoppingBasis, bloch_modes, count_open, hopping_basis
 from negfadj.primitives.surface import surface_green, surface_green_vjp
 
 ENERGIES = np.array([-0.4, 0.15, 0.55])
@@ -189,8 +189,10 @@ def test_surface_pullback_is_the_adjoint_for_every_argument(
 def test_surface_vjp_passes_the_public_check(method: str, kind: str, backend: Backend) -> None:
     arrays, options = _problem(_lead(12, 2, kind), 0.3, method)
     options = {**options, "basis": backend(options["basis"])}
+    # a moved hopping may leave the basis of the one it started from
+    whole = {**options, "basis": HoppingBasis(None, None)}
     na.testing.check_vjp(
-        lambda *a: surface_green(*a, **options),
+        lambda *a: surface_green(*a, **whole),
         lambda *a: surface_green_vjp(*a, **options),
         backend(tuple(arrays)),
         rtol=1e-10,

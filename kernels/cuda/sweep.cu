@@ -1,0 +1,12 @@
+// The whole sweep of block elimination, one thread block an energy.
+#include "block_team.cuh"
+#include "sweep.cuh"
+
+using namespace negfadj;
+
+extern "C" __global__ void __launch_bounds__(NEGFADJ_THREADS)
+    sweep(const Scalar* z, const BlockRow* blocks, const SourceRow* sources, int n_blocks, int n_sources, int n_columns,
+          Scalar* w_out, Scalar* reaction) {
+    const SweepArguments<Scalar> arguments{z, blocks, sources, n_blocks, n_sources, n_columns, w_out, reaction};
+    sweep_energy<Scalar, WIDTH>(BlockTeam(), shared_memory(), blockIdx.x, arguments);
+}

@@ -1,0 +1,173 @@
+"""Block elimination from the left as one kernel: A(z) is made block by block from H, S and Σ inside the sweep.
+
+    g_1 = A_11⁻¹,   g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹,   w_{i+1} = −A_{i+1,i} g_i w_i (+ new columns)
+
+The same as `negfadj.primitives.left_connected.sweep`, which asks for the blocks of A one by one; here a GPU needs one
+launch for the whole device, and no block of A is ever stored. On request K = Σ_i w_i† g_i w_i, which is W†A⁻¹W for
+Hermitian A and columns W.
+
+Sources: Svizhenko et al., J. Appl. Phys. 91, 2343 (2002), Eqs. (29)–(31); docs/adjoints/rgf.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..array import Kernel, adjoint, array_namespace, device_of, identity, inverse, product
+from ..typing import Array
+from .open_system import OpenSystem, Reversed
+
+
+class HoppingPencil(NamedTuple):
+    """An off-diagonal block z S − H, by H and S."""
+
+    hamiltonian: Array
+    overlap: Array
+
+
+class SweepBlock(NamedTuple):
+    """What makes block i of A: H_ii, S_ii (None: identity), Σ (None: nothing), A_{i,i−1}, A_{i−1,i} (None at first).
+
+    The hoppings are arrays (E or 1, rows, columns), a `Monomial` or a `HoppingPencil`.
+    """
+
+    onsite: Array
+    overlap: Array | None
+    self_energy: Array | None
+    lower: Any
+    upper: Any
+
+
+class Source(NamedTuple):
+    """Columns (E or 1, n_b, m) of the right-hand side that start on `block`, as columns `at`, … of w."""
+
+    block: int
+    columns: Array
+    at: int
+
+
+class Sweep(NamedTuple):
+    """All g_i or the last alone, the last w (E, n_N, m), and K (E, m, m); None where there is none."""
+
+    factors: tuple[Array, ...]
+    w: Array | None
+    reaction: Array | None
+
+
+def whole_sweep(
+    z: Array, blocks: Sequence[SweepBlock], /, *, sources: Sequence[Source] = (), keep: bool, reaction: bool = False
+) -> Sweep:
+    """Left-connected Green's functions of A(z), and what is carried along.
+
+    Parameters
+    ----------
+    z : array, shape (E,)
+        Energies [eV]; real ones with real blocks give a real sweep.
+    blocks : sequence of SweepBlock
+    sources : sequence of Source
+        Columns not yet started are zero.
+    keep : bool
+        All factors, 16 E Σ n_i² bytes in double precision, or the last one alone.
+    reaction : bool
+        Also K = Σ_i w_i† g_i w_i.
+
+    Returns
+    -------
+    Sweep
+    """
+    return _KERNEL(z, tuple(blocks), tuple(sources), keep, reaction)  # type: ignore[no-any-return]
+
+
+def has_kernel(z: Array) -> bool:
+    """Is there a whole sweep for arrays like `z` that is faster than one step after the other?"""
+    return _KERNEL.implementation(z) is not _KERNEL.reference
+
+
+def sweep_blocks(a: Any) -> tuple[Array, tuple[SweepBlock, ...]] | None:
+    """(z, blocks) of an `OpenSystem`, or of one counted from the other end; None for any other block matrix."""
+    if isinstance(a, OpenSystem):
+        return a.z, tuple(_block(a, i, i - 1 if i > 0 else None) for i in range(a.n_blocks))
+    if isinstance(a, Reversed) and isinstance(a.matrix, OpenSystem):
+        system, last = a.matrix, a.n_blocks - 1
+        return system.z, tuple(_block(system, i, i + 1 if i < last else None) for i in range(last, -1, -1))
+    return None
+
+
+def _block(system: OpenSystem, i: int, before: int | None) -> SweepBlock:
+    """Block i of A, reached from block `before`."""
+    overlap = None if system.overlap is None else system.overlap.diagonal[i]
+    sigma = None
+    for each, b in zip(system.self_energies, system.blocks):
+        if b == i:
+            sigma = each if sigma is None else sigma + each
+    lower = upper = None
+    if before is not None:
+        first = min(i, before)
+        above, below = _hopping(system, first, "upper"), _hopping(system, first, "lower")
+        lower, upper = (below, above) if before < i else (above, below)
+    return SweepBlock(system.hamiltonian.diagonal[i], overlap, sigma, lower, upper)
+
+
+def _hopping(system: OpenSystem, i: int, side: str) -> Any:
+    """A_{i,i+1} ("upper") or A_{i+1,i}; H and S themselves where the block is dense and changes with the energy."""
+    if system.overlap is None or (system.hoppings is not None and system.hoppings.patterns[i] is not None):
+        return system.upper(i) if side == "upper" else system.lower(i)
+    h, s = system.hamiltonian, system.overlap
+    return (
+        HoppingPencil(h.upper[i], s.upper[i])
+        if side == "upper"
+        else HoppingPencil(h.lower_block(i), s.lower_block(i))
+    )
+
+
+def _whole_sweep(
+    z: Array, blocks: tuple[SweepBlock, ...], sources: tuple[Source, ...], keep: bool, reaction: bool
+) -> Sweep:
+    xp = array_namespace(z)
+    n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
+    factors: list[Array] = []
+    g = w = k = None
+    for i, block in enumerate(blocks):
+        overlap = identity(block.onsite.shape[-1], z) if block.overlap is None else block.overlap
+        diagonal = z[:, None, None] * overlap - block.onsite
+        if block.self_energy is not None:
+            diagonal = diagonal - block.self_energy
+        if g is None:
+            g = inverse(diagonal)
+        else:
+            transfer = _dense(block.lower, z) @ g
+            g = inverse(diagonal - product(transfer, _dense(block.upper, z)))
+            w = None if w is None else -(transfer @ w)
+        w = _started(w, [source for source in sources if source.block == i], n_columns, g)
+        if reaction and w is not None:
+            step = adjoint(w) @ (g @ w)
+            k = step if k is None else k + step
+        factors = [*factors, g] if keep else [g]
+    if reaction and k is None:
+        k = xp.zeros((z.shape[0], n_columns, n_columns), dtype=z.dtype, device=device_of(z))
+    return Sweep(tuple(factors), w, k)
+
+
+def _dense(hopping: Any, z: Array) -> Any:
+    if isinstance(hopping, HoppingPencil):
+        return z[:, None, None] * hopping.overlap - hopping.hamiltonian
+    return hopping
+
+
+def _started(w: Array | None, sources: list[Source], n_columns: int, g: Array) -> Array | None:
+    """w with the columns that start on this block in their places."""
+    if not sources:
+        return w
+    xp = array_namespace(g)
+    n_energies, n = g.shape[0], g.shape[-1]
+    if w is None:
+        w = xp.zeros((n_energies, n, n_columns), dtype=g.dtype, device=device_of(g))
+    for source in sources:
+        columns = xp.broadcast_to(source.columns, (n_energies, n, source.columns.shape[-1]))
+        after = source.at + source.columns.shape[-1]
+        w = xp.concat([w[:, :, : source.at], xp.astype(columns, g.dtype), w[:, :, after:]], axis=-1)
+    return w
+
+
+_KERNEL = Kernel("whole_sweep", _whole_sweep, cuda="cuda_sweep:whole_sweep")
