@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from negfadj.callers.curves import Curve, current_voltage
+from negfadj.callers.transistor_layers import joined_layers
 from negfadj.electrostatics.axisymmetric import Layer, axisymmetric_poisson
 from negfadj.electrostatics.bodies import Conductor
 from negfadj.electrostatics.regions import Box
@@ -51,7 +52,7 @@ def wire(barriers: np.ndarray | None = None, intrinsic: float = INTRINSIC):
         ),
         lead_conductors=("source", "drain"),
     )
-    return device, electrostatics, electrons * (np.abs(x) > intrinsic / 2), x
+    return joined_layers(device, 8), electrostatics, electrons * (np.abs(x) > intrinsic / 2), x
 
 
 def curve(
@@ -86,7 +87,7 @@ def draw(found: Curve, x: np.ndarray, barriers: np.ndarray, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    result, places = curve(np.linspace(0, 0.3, 7))
+    result, places = curve(np.linspace(0, 0.2, 5))
     for voltage, current, slope in zip(result.voltages, result.currents, result.slopes):
         print(f"{voltage:6.3f} V   {current:9.5f} µA   dI/dV = {slope:9.5f} µA/V")
     draw(result, places, np.zeros(len(places)), Path(__file__).parent / "results" / "n_i_n.png")

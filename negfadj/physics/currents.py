@@ -156,7 +156,7 @@ def current_vjp(
         breaks,
     )
     potentials = _Potentials.of(bias, chemical_potentials, fermi_energy)
-    value, integral = _current(problem, potentials)
+    value, integral = _current(problem, potentials, with_slopes=problem.kt > 0)
 
     def current_pullback(value_bar: Array, /, *, wrt: Any = "all") -> CurrentCotangent:
         bar = host_bar(value_bar, potentials.shape) * CURRENT_PER_EV
@@ -213,10 +213,20 @@ class _Potentials:
         return cls(centre + flat / 2, centre - flat / 2, tuple(volts.shape), False)
 
 
-def _current(problem: EnergyProblem, potentials: _Potentials) -> tuple[Any, EnergyIntegral]:
-    def window(energies: Any) -> Any:
-        return bias_window(energies, potentials.source, potentials.drain, problem.kt)
+def _current(
+    problem: EnergyProblem, potentials: _Potentials, *, with_slopes: bool = False
+) -> tuple[Any, EnergyIntegral]:
+    """I (M,) and the nodes; `with_slopes` they serve ∂I/∂μ as well: without a bias I is zero on any nodes."""
+    mus, sizes = host.concat([potentials.source, potentials.drain]), host.abs(potentials.source - potentials.drain)
 
-    sizes = host.abs(potentials.source - potentials.drain)
-    integral = problem.integral(transmission, window, host.concat([potentials.source, potentials.drain]), sizes)
-    return host.reshape(CURRENT_PER_EV * integral.integrals, potentials.shape), integral
+    def window(energies: Any) -> Any:
+        of_current = bias_window(energies, potentials.source, potentials.drain, problem.kt)
+        if not with_slopes:
+            return of_current
+        return host.concat([of_current, problem.kt * occupation(energies, mus, problem.kt).d_mu], axis=1)
+
+    if with_slopes:
+        sizes = host.concat([sizes, host.full(mus.shape[0], problem.kt)])
+    integral = problem.integral(transmission, window, mus, sizes)
+    n_biases = potentials.source.shape[0]
+    return host.reshape(CURRENT_PER_EV * integral.integrals[:n_biases], potentials.shape), integral

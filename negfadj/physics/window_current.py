@@ -55,7 +55,7 @@ def window_current(
 ) -> tuple[float, Callable[[float], WindowCurrentCotangent]]:
     """I [µA] from lead 0 into lead 1 at μ (2,) and kT [eV], and its pullback Ī → `WindowCurrentCotangent`.
 
-    Kept for the pullback: the nodes.
+    The nodes serve ∂I/∂μ of both leads as well: without a bias I is zero on any. Kept for the pullback: the nodes.
     """
     options: dict[str, Any] = {"eta": eta, "device_eta": device_eta, "lead_method": lead_method}
     options["memory_limit"] = memory_limit
@@ -75,13 +75,13 @@ def window_current(
     breaks: WindowBreaks = window_breaks(device, mus[:2], kt, tail=TAIL, edges=edges)
 
     def integrand(energies: Any) -> Any:
-        t = transmitted(energies)
-        return host.stack([t, t * window(energies)], axis=1)
+        t, slopes = transmitted(energies), kt * occupation(energies, mus[:2], kt).d_mu
+        return host.stack([t, t * window(energies), t * slopes[:, 0], t * slopes[:, 1]], axis=1)
 
     nodes: WindowNodes = window_nodes(
         integrand,
         breaks.energies,
-        tolerance=host.asarray([host.inf, 1e-22 * kt]),  # T itself is only kept; one this small counts as none
+        tolerance=host.asarray([host.inf, *[1e-22 * kt] * 3]),  # T itself is only kept; one this small counts as none
         rtol=RTOL,
         max_energies=max_energies,
         n_kept=1,

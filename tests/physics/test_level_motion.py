@@ -120,3 +120,15 @@ def test_neutral_lead_away_from_half_filling_follows_sommerfeld_when_cold(kelvin
     wanted = level - np.pi**2 / 6 * kt**2 * level / (4 - level**2)
     found = neutral_lead(LEADS[0], 0.3, temperature=kelvin)
     assert abs(found.potential_energy + wanted) < 1e-12
+
+
+@pytest.mark.parametrize("hopping", WIDTHS)
+def test_slope_at_no_bias_sees_a_narrow_level(hopping: float) -> None:
+    # the window is empty, so that the nodes of the current alone know nothing of the level
+    device = level(hopping, 0.03)
+    expected = CURRENT_PER_EV * float(na.conductance(device, 0.0, temperature=KELVIN))
+    of_bias = na.current_vjp(device, 0.0, temperature=KELVIN)[1](1.0).bias
+    np.testing.assert_allclose(of_bias, expected, rtol=1e-6)
+    options: dict[str, Any] = {"spin_degeneracy": 2.0, "eta": 0.0, "device_eta": 0.0, "lead_method": "auto"}
+    _, pullback = window_current(device, np.zeros(2), KT, **options, memory_limit=None, max_energies=20_000)
+    np.testing.assert_allclose(pullback(1.0).chemical_potentials, [expected, -expected], rtol=1e-6)
