@@ -378,6 +378,7 @@ def _currents(
         lead_method=problem.lead_method,
         memory_limit=problem.memory_limit,
         max_energies=problem.max_energies,
+        error=problem.error,
         edges=edges,
     )
 

@@ -52,6 +52,7 @@ def terminal_currents(
     lead_method: LeadMethod,
     memory_limit: float | None,
     max_energies: int,
+    error: float = 1e-9,
     edges: Sequence[BandEdges | None],
 ) -> TerminalCurrents:
     """The currents of all leads at μ (n_leads,) and kT [eV]; zero for a device of one lead.
@@ -76,6 +77,7 @@ def terminal_currents(
             lead_method=lead_method,
             memory_limit=memory_limit,
             max_energies=max_energies,
+            error=error,
             edges=[edges[i] for i in order],
         )
         of_leads[k] -= found[j, k][0]

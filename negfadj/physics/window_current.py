@@ -52,10 +52,12 @@ def window_current(
     memory_limit: float | None,
     max_energies: int,
     edges: Sequence[BandEdges | None] | None = None,
+    error: float = RTOL,
 ) -> tuple[float, Callable[[float], WindowCurrentCotangent]]:
     """I [µA] from lead 0 into lead 1 at μ (2,) and kT [eV], and its pullback Ī → `WindowCurrentCotangent`.
 
-    The nodes serve ∂I/∂μ of both leads as well: without a bias I is zero on any. Kept for the pullback: the nodes.
+    The quadrature is good to `error` of it, and to 1e-9. Its nodes serve ∂I/∂μ of both leads as well: without a bias I
+    is zero on any. Kept for the pullback: the nodes.
     """
     options: dict[str, Any] = {"eta": eta, "device_eta": device_eta, "lead_method": lead_method}
     options["memory_limit"] = memory_limit
@@ -82,7 +84,7 @@ def window_current(
         integrand,
         breaks.energies,
         tolerance=host.asarray([host.inf, *[1e-22 * kt] * 3]),  # T itself is only kept; one this small counts as none
-        rtol=RTOL,
+        rtol=min(RTOL, error),
         max_energies=max_energies,
         n_kept=1,
         what="the current",
