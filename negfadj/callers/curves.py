@@ -124,7 +124,7 @@ def current_voltage(
             raise InputError(f"options has {name!r}, which the sweep sets itself; leave it out.")
 
     def evaluate(bias: Array, initial: Array | None) -> dict[str, Any]:
-        solution, pullback = _solved(device, electrostatics, given | {"bias": float(bias)}, initial)
+        solution, pullback = solved_by_sweep(device, electrostatics, given | {"bias": float(bias)}, initial)
         return _values(solution, pullback(current=1.0).bias)
 
     return _curve(evaluate, biases, "biases", (device, electrostatics, "bias"), given, checkpoint, progress)
@@ -175,7 +175,7 @@ def transfer_curve(
 
     def evaluate(voltage: Array, initial: Array | None) -> dict[str, Any]:
         gated = electrostatics.with_voltages({name: float(voltage) for name in gates})
-        solution, pullback = _solved(device, gated, given, initial)
+        solution, pullback = solved_by_sweep(device, gated, given, initial)
         return _values(solution, gate_slope(pullback(current=1.0), gates))
 
     what = (device, electrostatics, tuple(gates))
@@ -187,10 +187,10 @@ def gate_slope(bar: SelfConsistentCotangent, gates: Sequence[str]) -> float:
     return float(sum(conductor.voltage for conductor in bar.electrostatics.conductors if conductor.name in gates))
 
 
-def _solved(
+def solved_by_sweep(
     device: Device | Sequence[Sector], electrostatics: Any, options: dict[str, Any], initial: Array | None
 ) -> tuple[Solution, Callable[..., SelfConsistentCotangent]]:
-    """The solution from `initial`; without one from where the options say, by continuation where that fails."""
+    """A sweep's point from `initial`; without one from where the options say, by continuation where that fails."""
     options = options | {"initial": options.get("initial") if initial is None else initial}
     try:
         return self_consistent_vjp(device, electrostatics, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,9 @@ import negfadj
 
 from ..data import Device
 from ..errors import InputError
-from ..physics.continuation import self_consistent_by_continuation
 from ..physics.potential import device_in_potential
-from ..physics.self_consistent import (
-    SelfConsistencyError,
-    SelfConsistentCotangent,
-    Solution,
-    self_consistent_vjp,
-)
 from ..typing import Array
-from .curves import subthreshold_swing
+from .curves import solved_by_sweep, subthreshold_swing
 from .results import check_writable, write_dataset
 from .sweep import Progress, sweep
 from .transistor_results import QUANTITIES, make_transistor_dataset
@@ -91,7 +83,7 @@ def run_transistor(
 def evaluate(system: TransistorSystem, point: Array, initial: Array | None) -> dict[str, Any]:
     """The quantities at (V_d, V_g), as `transistor_results.QUANTITIES` names them."""
     drain, gate = (float(v) for v in point)
-    solution, pullback = _solved(system, drain, gate, initial)
+    solution, pullback = solved_by_sweep(system.device, system.gated(gate), system.options(drain), initial)
     bar = pullback(current=1.0)
     gradient = system.parameters_bar(bar)
     return {
@@ -107,20 +99,6 @@ def evaluate(system: TransistorSystem, point: Array, initial: Array | None) -> d
         "adjoint_products": bar.krylov_products,
         "adjoint_residual": bar.residual,
     }
-
-
-def _solved(
-    system: TransistorSystem, drain: float, gate: float, initial: Array | None
-) -> tuple[Solution, Callable[..., SelfConsistentCotangent]]:
-    """The solution from `initial`; without one from local neutrality, and by continuation where that fails."""
-    electrostatics, options = system.gated(gate), system.options(drain)
-    try:
-        return self_consistent_vjp(system.device, electrostatics, **(options | {"initial": initial}))
-    except SelfConsistencyError:
-        if initial is not None:  # the sweep has a neighbour to walk from
-            raise
-    walked = self_consistent_by_continuation(system.device, electrostatics, options=options, is_direct_first=False)
-    return self_consistent_vjp(system.device, electrostatics, **(options | {"initial": walked.solution}))
 
 
 def _evaluate_apart(system: TransistorSystem, point: Array, initial: Array | None) -> dict[str, Any]:

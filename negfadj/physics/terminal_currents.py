@@ -21,7 +21,7 @@ from ..array import rebuild, tree_map
 from ..data import Device
 from ..typing import LeadMethod
 from .band_edges import BandEdges
-from .window_current import window_current
+from .window_current import RTOL, window_current
 
 
 class TerminalCurrentsCotangent(NamedTuple):
@@ -52,7 +52,7 @@ def terminal_currents(
     lead_method: LeadMethod,
     memory_limit: float | None,
     max_energies: int,
-    error: float = 1e-9,
+    error: float = RTOL,
     edges: Sequence[BandEdges | None],
 ) -> TerminalCurrents:
     """The currents of all leads at μ (n_leads,) and kT [eV]; zero for a device of one lead.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from transistors import job_text
 
-from negfadj.callers import cli, transistor_run
+from negfadj.callers import cli, curves, transistor_run
 from negfadj.callers.transistor_file import load_transistor
 from negfadj.callers.transistor_results import is_transistor, read_transistor
 from negfadj.callers.transistor_run import map_states, run_transistor
@@ -110,14 +110,14 @@ def test_interrupted_run_goes_on_with_the_same_numbers(
 def test_first_point_is_walked_to_where_the_direct_way_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system, point = build_transistor(load_transistor(written(tmp_path, *QUICK))), np.array([0.02, 0.4])
     expected = transistor_run.evaluate(system, point, None)
-    solve = transistor_run.self_consistent_vjp
+    solve = curves.self_consistent_vjp
 
     def only_from_near(*arguments, **options):
         if options["initial"] is None:
             raise SelfConsistencyError("too far")
         return solve(*arguments, **options)
 
-    monkeypatch.setattr(transistor_run, "self_consistent_vjp", only_from_near)
+    monkeypatch.setattr(curves, "self_consistent_vjp", only_from_near)
     found = transistor_run.evaluate(system, point, None)
     np.testing.assert_allclose(found["potential"], expected["potential"], atol=5e-6)
     assert found["current"] == pytest.approx(expected["current"], rel=1e-3) and found["residual"] <= 1e-6
