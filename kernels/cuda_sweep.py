@@ -16,10 +16,10 @@ from .cuda_inverse import inverse
 from .cuda_launch import NULL, PENCIL, REAL_PENCIL, contiguous, hopping_arguments, launch, serves
 
 SHARED = {"matrices": 4, "columns": 5}  # as EliminationMemory of include/elimination.cuh
-Sweep = namedtuple("Sweep", "factors w reaction")
+Sweep = namedtuple("Sweep", "factors w growth carried")
 
 
-def whole_sweep(z: Any, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool, reaction: bool) -> Sweep:
+def whole_sweep(z: Any, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool) -> Sweep:
     """The twin of `negfadj.primitives.whole_sweep`."""
     import cupy
 
@@ -28,21 +28,24 @@ def whole_sweep(z: Any, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep:
     held: list[Any] = []  # every array whose place is in a table, until the launch
     rows = _rows(z, blocks, held) if serves(z, *sizes, max(n_columns, 1), **SHARED) else None
     if rows is None:
-        return _step_by_step(z, blocks, sources, keep, reaction)
+        return _step_by_step(z, blocks, sources, keep)
     kept = sizes if keep else sizes[-1:]
     factors = tuple(cupy.empty((n_energies, n, n), dtype=z.dtype) for n in kept)
-    for row, g in zip(rows[-len(kept) :], factors):
-        row[-1] = g.data.ptr
+    carried = tuple(cupy.empty((n_energies, n, n_columns), dtype=z.dtype) for n in kept)
+    for row, g, w in zip(rows[-len(kept) :], factors, carried):
+        row[-2:] = g.data.ptr, w.data.ptr if n_columns else 0
     starts = [_source_row(source, z, held) for source in sources]
-    w = cupy.empty((n_energies, sizes[-1], n_columns), dtype=z.dtype) if n_columns else None
-    k = cupy.empty((n_energies, n_columns, n_columns), dtype=z.dtype) if reaction else None
+    squares = cupy.empty(n_energies, dtype=z.real.dtype)
     arguments = (
         *(contiguous(z, z), _table(rows), _table(starts) if starts else NULL),
-        *(np.int32(len(rows)), np.int32(len(starts)), np.int32(n_columns)),
-        *(NULL if w is None else w, NULL if k is None or n_columns == 0 else k),
+        *(np.int32(len(rows)), np.int32(len(starts)), np.int32(n_columns), squares),
     )
     launch("sweep.cu", "sweep", z, max(*sizes, n_columns), n_energies, arguments, **SHARED)
-    return Sweep(factors, w, k)
+    return _answer(factors, carried, squares**0.5, n_columns, keep)
+
+
+def _answer(factors: tuple[Any, ...], carried: tuple[Any, ...], growth: Any, n_columns: int, keep: bool) -> Sweep:
+    return Sweep(factors, carried[-1] if n_columns else None, growth, carried if n_columns and keep else None)
 
 
 def _rows(z: Any, blocks: tuple[Any, ...], held: list[Any]) -> list[list[int]] | None:
@@ -62,7 +65,7 @@ def _rows(z: Any, blocks: tuple[Any, ...], held: list[Any]) -> list[list[int]] |
         rows.append(
             [onsite.shape[-1], _place(onsite), is_real, _place(overlap), _place(sigma), stride]
             + [word for hop in hops for word in hop or ()]
-            + [0]
+            + [0, 0]
         )
     return rows
 
@@ -112,28 +115,29 @@ def _table(rows: list[list[int]]) -> Any:
     return cupy.asarray(np.array(rows, dtype=np.int64))
 
 
-def _step_by_step(z: Any, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool, reaction: bool) -> Sweep:
+def _step_by_step(z: Any, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool) -> Sweep:
     """The same for blocks that no thread block takes, one kernel or one batched product after the other."""
     import cupy
 
     n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
     factors: list[Any] = []
+    carried: list[Any] = []
+    growth = cupy.zeros(z.shape, dtype=z.real.dtype)
     g = w = None
-    k = cupy.zeros((z.shape[0], n_columns, n_columns), dtype=z.dtype) if reaction else None
     for i, block in enumerate(blocks):
         diagonal = _diagonal(block, z)
         if g is None:
             g = inverse(diagonal)
         else:
             g, w = eliminate(g, diagonal, _dense(block.lower, z), _dense(block.upper, z), w)
+        if w is None and n_columns:
+            w = cupy.zeros((z.shape[0], g.shape[-1], n_columns), dtype=g.dtype)
         for source in sources:
             if source.block == i:
-                w = cupy.zeros((z.shape[0], g.shape[-1], n_columns), dtype=g.dtype) if w is None else w
                 w[:, :, source.at : source.at + source.columns.shape[-1]] = source.columns
-        if k is not None and w is not None:
-            k = k + w.conj().transpose(0, 2, 1) @ (g @ w)
-        factors = [*factors, g] if keep else [g]
-    return Sweep(tuple(factors), w, k)
+        growth = cupy.maximum(growth, abs(g).max(axis=(1, 2)))
+        factors, carried = ([*factors, g], [*carried, w]) if keep else ([g], [w])
+    return _answer(tuple(factors), tuple(carried), growth, n_columns, keep)
 
 
 def _diagonal(block: Any, z: Any) -> Any:

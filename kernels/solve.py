@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .blas import multiply, product_buffers
+from .halved_inverse import PLAIN
+
 
 @njit(cache=True, nogil=True)
 def _gather(values, index, x, w, side, out):  # type: ignore[no-untyped-def]
@@ -32,10 +35,24 @@ def _gather(values, index, x, w, side, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _real_product(block, x, w, side, out):  # type: ignore[no-untyped-def]
-    """out = w − M x (side 0) or w − x M (side 1) for a real M, as one real product; w of no size is zero."""
+def _real_product(block, rows, columns, x, w, side, out):  # type: ignore[no-untyped-def]
+    """out = w − M x (side 0) or w − x M (side 1) for a real M, as one real product; w of no size is zero.
+
+    Where `rows` and `columns` tell of few entries, from one to the next.
+    """
     n, m = x.shape
-    if side == 0:  # (n', n) @ (n, 2m)
+    if rows.size > 0:
+        out[:] = 0
+        for e in range(rows.size):
+            i, j = rows[e], columns[e]
+            value = block[i, j]
+            if side == 0:
+                for k in range(m):
+                    out[i, k] -= value * x[j, k]
+            else:
+                for k in range(n):
+                    out[k, j] -= value * x[k, i]
+    elif side == 0:  # (n', n) @ (n, 2m)
         parts = np.empty((n, 2 * m), block.dtype)
         parts[:, :m], parts[:, m:] = x.real, x.imag
         product = np.dot(block, parts)
@@ -56,47 +73,51 @@ def _real_product(block, x, w, side, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _step_gathered(g, values, index, x, w, side, out):  # type: ignore[no-untyped-def]
-    inner = np.empty(out.shape[1:], out.dtype)
-    for k in range(out.shape[0]):
-        _gather(values[k % values.shape[0]], index, x[k], w[k % w.shape[0]], side, inner)
-        if side == 0:
-            np.dot(g[k], inner, out[k])
-        else:
-            np.dot(inner, g[k], out[k])
+def _applied(g, inner, side, out, products):  # type: ignore[no-untyped-def]
+    """out = g inner (side 0) or inner g (side 1); columns, or rows, that are zero from some place on are left out."""
+    width = inner.shape[1 - side]
+    if side == 0:
+        while width > 0 and not np.any(inner[:, width - 1] != 0):
+            width -= 1
+        multiply(g, inner[:, :width], out[:, :width], 1.0, 0.0, PLAIN, PLAIN, products)
+        out[:, width:] = 0
+    else:
+        while width > 0 and not np.any(inner[width - 1] != 0):
+            width -= 1
+        multiply(inner[:width], g, out[:width], 1.0, 0.0, PLAIN, PLAIN, products)
+        out[width:] = 0
 
 
 @njit(cache=True, nogil=True)
-def _step_real(g, block, x, w, side, out):  # type: ignore[no-untyped-def]
-    inner = np.empty(out.shape[1:], out.dtype)
+def _step_gathered(g, values, index, x, w, side, out):  # type: ignore[no-untyped-def]
+    inner, products = np.empty(out.shape[1:], out.dtype), product_buffers(out)
     for k in range(out.shape[0]):
-        _real_product(block, x[k], w[k % w.shape[0]], side, inner)
-        if side == 0:
-            np.dot(g[k], inner, out[k])
-        else:
-            np.dot(inner, g[k], out[k])
+        _gather(values[k % values.shape[0]], index, x[k], w[k % w.shape[0]], side, inner)
+        _applied(g[k], inner, side, out[k], products)
+
+
+@njit(cache=True, nogil=True)
+def _step_real(g, block, rows, columns, x, w, side, out):  # type: ignore[no-untyped-def]
+    inner, products = np.empty(out.shape[1:], out.dtype), product_buffers(out)
+    for k in range(out.shape[0]):
+        _real_product(block, rows, columns, x[k], w[k % w.shape[0]], side, inner)
+        _applied(g[k], inner, side, out[k], products)
 
 
 @njit(cache=True, nogil=True)
 def _carry_gathered(g, values, index, w, side, out):  # type: ignore[no-untyped-def]
-    inner, nothing = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype)
+    inner, nothing, products = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype), product_buffers(out)
     for k in range(out.shape[0]):
-        if side == 0:
-            np.dot(g[k], w[k % w.shape[0]], inner)
-        else:
-            np.dot(w[k % w.shape[0]], g[k], inner)
+        _applied(g[k], w[k % w.shape[0]], side, inner, products)
         _gather(values[k % values.shape[0]], index, inner, nothing, side, out[k])
 
 
 @njit(cache=True, nogil=True)
-def _carry_real(g, block, w, side, out):  # type: ignore[no-untyped-def]
-    inner, nothing = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype)
+def _carry_real(g, block, rows, columns, w, side, out):  # type: ignore[no-untyped-def]
+    inner, nothing, products = np.empty(w.shape[1:], out.dtype), np.empty((0, 0), out.dtype), product_buffers(out)
     for k in range(out.shape[0]):
-        if side == 0:
-            np.dot(g[k], w[k % w.shape[0]], inner)
-        else:
-            np.dot(w[k % w.shape[0]], g[k], inner)
-        _real_product(block, inner, nothing, side, out[k])
+        _applied(g[k], w[k % w.shape[0]], side, inner, products)
+        _real_product(block, rows, columns, inner, nothing, side, out[k])
 
 
 def columns_step(g: np.ndarray, upper: Any, x: np.ndarray, w: np.ndarray | None) -> Any:
@@ -131,7 +152,7 @@ def _step(g: np.ndarray, hopping: Any, x: np.ndarray, w: Any, shape: tuple[int, 
         values, index = _entries(hopping, side, g.dtype)
         _step_gathered(g, values, index, x, w, side, out)
     else:
-        _step_real(g, np.ascontiguousarray(hopping.block[0]), x, w, side, out)
+        _step_real(g, np.ascontiguousarray(hopping.block[0]), *_places(hopping), x, w, side, out)
     return out
 
 
@@ -146,9 +167,17 @@ def _carry(g: np.ndarray, hopping: Any, w: np.ndarray, side: int) -> Any:
         block = np.ascontiguousarray(hopping.block[0])
         shape = (block.shape[0], w.shape[2]) if side == 0 else (w.shape[1], block.shape[1])
         out = np.empty((g.shape[0], *shape), g.dtype)
-        _carry_real(np.ascontiguousarray(g), block, np.ascontiguousarray(w), side, out)
+        _carry_real(np.ascontiguousarray(g), block, *_places(hopping), np.ascontiguousarray(w), side, out)
         return out
     return -(hopping @ (g @ w)) if side == 0 else -((w @ g) @ hopping)
+
+
+def _places(hopping: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries of a block that has few; of no size for any other."""
+    return (_NO_PLACES, _NO_PLACES) if hopping.entries is None else hopping.entries[:2]
+
+
+_NO_PLACES = np.zeros(0, np.int64)
 
 
 def _entries(hopping: Any, side: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -162,9 +162,10 @@ def _sweep_cases(make: _Maker, scalar: str, n: int, m: int, r: int) -> list[Case
     sources = (Source(0, make.numbers(1, n, half), 0), Source(3, make.numbers(N_ENERGIES, n, half), half))
     all_blocks = tuple(blocks)
     return [
-        Case("whole_sweep", "factors", scalar, n, (z, all_blocks, (), True, False), 1e3 * n),
-        Case("whole_sweep", "columns", scalar, n, (z, all_blocks, sources[:1], False, False), 1e3 * n),
-        Case("whole_sweep", "reaction", scalar, n, (z, all_blocks, sources, True, True), 1e3 * n),
+        Case("whole_sweep", "factors", scalar, n, (z, all_blocks, (), True), 1e3 * n),
+        Case("whole_sweep", "columns", scalar, n, (z, all_blocks, sources[:1], False), 1e3 * n),
+        Case("whole_sweep", "carried", scalar, n, (z, all_blocks, sources, True), 1e3 * n),
+        Case("whole_sweep", "late", scalar, n, (z, all_blocks, sources[1:], False), 1e3 * n),
     ]
 
 

@@ -274,27 +274,20 @@ def test_check_vjp_catches_a_change_inside_the_library(
         _check(observable, eta=0.3)
 
 
-REACTION_MUTATIONS = [
-    ("primitives.system_cotangent", "_SUM_OF_OUTER", _negated, "transmission"),
-    ("primitives.transmission", "hermitian_pullback", lambda f: lambda r, b, c, w: f(r, -b, c, w), "transmission"),
-    (
-        "primitives.transmission",
-        "hermitian_pullback",
-        lambda f: lambda r, b, c, w: f(r, b, tuple(-x for x in c), w),
-        "transmission",
-    ),
+CHANNEL_MUTATIONS = [
+    ("_pseudo_inverse", _negated, "transmission"),
+    ("_pseudo_inverse", lambda f: lambda w: 2 * f(w), "bond_current"),
+    ("adjoint", _negated, "lead_density"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("module", "attribute", "mutation", "observable"),
-    [pytest.param(*m, id=f"{m[0]}.{m[1]}-{k}") for k, m in enumerate(REACTION_MUTATIONS)],
+    ("attribute", "mutation", "observable"), [pytest.param(*m, id=f"{m[0]}-{m[2]}") for m in CHANNEL_MUTATIONS]
 )
-def test_check_vjp_catches_a_change_in_the_reaction_matrix(
-    module: str, attribute: str, mutation: Any, observable: str, monkeypatch: pytest.MonkeyPatch
+def test_check_vjp_catches_a_change_in_the_channels_of_a_lead(
+    attribute: str, mutation: Any, observable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("negfadj.physics.request"), "REACTION_MATRIX", True)
-    target = importlib.import_module(f"negfadj.{module}")
+    target = importlib.import_module("negfadj.primitives.channels")
     monkeypatch.setattr(target, attribute, mutation(getattr(target, attribute)))
     with pytest.raises((GradientError, na.ConvergenceError)):
         _check(observable, eta=0.3)

@@ -69,6 +69,12 @@ NEGFADJ_FN double size_of(double x) { return absolute(x); }
 template <class R>
 NEGFADJ_FN R size_of(Complex<R> x) { return absolute(x.re) + absolute(x.im); }
 
+// |x|².
+NEGFADJ_FN float square_of(float x) { return x * x; }
+NEGFADJ_FN double square_of(double x) { return x * x; }
+template <class R>
+NEGFADJ_FN R square_of(Complex<R> x) { return x.re * x.re + x.im * x.im; }
+
 // 1/x; not a number in both parts for x = 0, so that a singular matrix has no finite entry left.
 template <class R>
 NEGFADJ_FN R real_reciprocal(R x) { return x == R(0) ? R(0) / x : R(1) / x; }

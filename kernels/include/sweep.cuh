@@ -2,7 +2,7 @@
 //
 //     g_1 = A_11⁻¹,  g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹,   w_{i+1} = −A_{i+1,i} g_i w_i (+ sources on i + 1)
 //
-// Wanted of it are all g_i, or the last g and w, and, where asked for, K = Σ_i w_i† g_i w_i = W†A⁻¹W of Hermitian A.
+// Wanted of it are g and w of all blocks or of the last, and the largest |entry|² of all g_i.
 #pragma once
 #include "elimination.cuh"
 
@@ -27,8 +27,9 @@ struct BlockRow {
     long long upper_stride;
     const long long* upper_index;
     void* g_out;  // (E, n, n); null when it is not wanted
+    void* w_out;  // (E, n, n_columns); null when it is not wanted
 };
-constexpr int BLOCK_ROW_WORDS = 17;
+constexpr int BLOCK_ROW_WORDS = 18;
 static_assert(sizeof(BlockRow) == 8 * BLOCK_ROW_WORDS, "the host fills in 64-bit words");
 
 // Columns that start on a block: `values` (E or 1, n, n_columns) become columns `at`, `at` + 1, … of w.
@@ -47,10 +48,15 @@ struct SweepArguments {
     const BlockRow* blocks;
     const SourceRow* sources;
     int n_blocks, n_sources;
-    int n_columns;  // of w in all
-    T* w_out;       // (E, n_N, n_columns), null without
-    T* reaction;    // K (E, n_columns, n_columns), null without
+    int n_columns;       // of w in all
+    real_of<T>* growth;  // the largest |entry|² of all g_i (E,), not a number where one is none
 };
+
+// The larger of the two; a not-a-number stays one.
+template <class R>
+NEGFADJ_FN R larger(R x, R y) {
+    return x < y || y != y ? y : x;
+}
 
 template <class S, class T, class Team, int WIDTH>
 NEGFADJ_FN void take_pencil(const Owner<Team, WIDTH>& own, Tile<T, Team, WIDTH>& x, const BlockRow& block, T z) {
@@ -105,8 +111,8 @@ NEGFADJ_FN void sweep_energy(const Team& team, T* shared, int energy, const Swee
     const long long k = energy;
     const T z = a.z[k];
     const int r = a.n_columns;
-    Matrix x, sum;
-    sum.clear();
+    Matrix x;
+    real_of<T> grown = 0;
     if (r > 0) {  // columns not yet started are zero; the first inverse's barriers come before any other use
         x.clear();
         x.store(own, memory.w, WIDTH, WIDTH, WIDTH);
@@ -126,25 +132,22 @@ NEGFADJ_FN void sweep_energy(const Team& team, T* shared, int energy, const Swee
             eliminate<T, Team, WIDTH>(team, memory, x, lower, upper, z, energy, n, m, r);
         }
         start_columns<T, Team, WIDTH>(team, own, memory.w, a, i, k, n);
-        if (block.g_out != nullptr) {
-            x.load(own, memory.g, n, n, WIDTH);
-            x.store(own, static_cast<T*>(block.g_out) + k * n * n, n, n, n);
-        }
-        if (a.reaction != nullptr) {
-            x.clear();
-            x.add_product(own, memory.g, memory.w, n);
-            x.store(own, memory.product, n, r, WIDTH);  // g w
-            team.barrier();
-            sum.add_adjoint_product(own, memory.w, memory.product, n);
-            team.barrier();  // `product` is free
+        x.load(own, memory.g, n, n, WIDTH);
+        NEGFADJ_UNROLL
+        for (int s = 0; s < Matrix::TILE; ++s) grown = larger(grown, square_of(x.entry[s]));
+        if (block.g_out != nullptr) x.store(own, static_cast<T*>(block.g_out) + k * n * n, n, n, n);
+        if (block.w_out != nullptr) {
+            x.load(own, memory.w, n, r, WIDTH);
+            x.store(own, static_cast<T*>(block.w_out) + k * n * r, n, r, r);
         }
         m = n;
     }
-    if (a.reaction != nullptr) sum.store(own, a.reaction + k * r * r, r, r, r);
-    if (a.w_out != nullptr && r > 0) {
-        x.load(own, memory.w, m, r, WIDTH);
-        x.store(own, a.w_out + k * m * r, m, r, r);
-    }
+    real_of<T>* const partial = reinterpret_cast<real_of<T>*>(memory.product);  // free since the last inverse
+    partial[team.rank()] = grown;
+    team.barrier();
+    if (team.rank() != 0) return;
+    for (int t = 1; t < Team::count; ++t) grown = larger(grown, partial[t]);
+    a.growth[k] = grown;
 }
 
 }  // namespace negfadj

@@ -14,6 +14,8 @@ import numpy as np
 from ..typing import Array
 from .namespace import array_namespace, device_of, to_numpy
 
+SPARSE = 0.25  # entries² over n³ up to which going from entry to entry beats two products
+
 
 @dataclass(frozen=True, eq=False)
 class Monomial:
@@ -46,11 +48,22 @@ class Monomial:
 
 @dataclass(frozen=True, eq=False)
 class RealBlock:
-    """A real matrix (1, n, m) that multiplies complex NumPy stacks as two real ones, and real ones as it is."""
+    """A real matrix (1, n, m) that multiplies complex NumPy stacks as two real ones, and real ones as it is.
+
+    `entries` are (rows, columns, values) where they are so few that a kernel goes from one to the next.
+    """
 
     block: np.ndarray
+    entries: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     __array_ufunc__ = None
+
+    @classmethod
+    def of(cls, block: np.ndarray) -> RealBlock:
+        """With its entries, where their square is below SPARSE of the cube of its size."""
+        rows, columns = np.nonzero(block[0])
+        is_sparse = len(rows) ** 2 <= SPARSE * max(block.shape) ** 3
+        return cls(block, (rows, columns, block[0, rows, columns]) if is_sparse else None)
 
     def __matmul__(self, x: np.ndarray) -> np.ndarray:
         parts: Any = self.block @ np.ascontiguousarray(x).view(self.block.dtype)  # (…, m, 2r): Re and Im side by side
@@ -68,7 +81,8 @@ class RealBlock:
 
     def adjoint(self) -> RealBlock:
         """M†, the transpose."""
-        return RealBlock(np.swapaxes(self.block, -1, -2))
+        entries = None if self.entries is None else (self.entries[1], self.entries[0], self.entries[2])
+        return RealBlock(np.swapaxes(self.block, -1, -2), entries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +124,7 @@ def structured(block: Array, pattern: MonomialPattern | None) -> Any:
     """A stack of blocks as a `Monomial` of the pattern, a real NumPy one as a `RealBlock`, any other as it is."""
     if pattern is not None:
         return pattern.of(block)
-    return RealBlock(block) if isinstance(block, np.ndarray) and block.dtype.kind == "f" else block
+    return RealBlock.of(block) if isinstance(block, np.ndarray) and block.dtype.kind == "f" else block
 
 
 def monomial_pattern(*matrices: Array | None) -> MonomialPattern | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..typing import Array
 from .hopping import Monomial, RealBlock
+from .kernels import Kernel
 from .namespace import array_namespace, device_of, to_numpy
 
 
@@ -29,13 +30,23 @@ def trace_product(x: Array, y: Array) -> Array:
     return xp.sum(xp.conj(x) * y, axis=(-2, -1))
 
 
-def sum_of_products(left: Array, right: Array) -> Array:
-    """Σ_E left_E right_E for stacks (E, n, r) and (E, r, m), as one product with inner dimension E·r."""
+def sum_of_products(left: Array, right: Array, *, real_part: bool = False) -> Array:
+    """Σ_E left_E right_E for stacks (E, n, r) and (E, r, m), as one product with inner dimension E·r.
+
+    With `real_part` the imaginary part of the sum may be left out: half the work where there is a kernel.
+    """
+    return _SUM_OF_PRODUCTS(left, right, real_part)
+
+
+def _sum_of_products(left: Array, right: Array, real_part: bool) -> Array:
     xp = array_namespace(left, right)
     n_energies, n, r = left.shape
     m = right.shape[-1]
     flat = xp.reshape(xp.permute_dims(left, (1, 0, 2)), (n, n_energies * r))
     return flat @ xp.reshape(right, (n_energies * r, m))
+
+
+_SUM_OF_PRODUCTS = Kernel("sum_of_products", _sum_of_products, numba="sum_of_products:sum_of_products")
 
 
 def max_norm(x: Array) -> Array:

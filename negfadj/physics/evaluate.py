@@ -170,11 +170,8 @@ def _largest_block(request: Request) -> int:
 
 
 def _kept_bytes(request: Request) -> int:
-    channels = sum(lead.coupled_shape[0] for lead in request.device.leads)  # at most, of the reaction matrix
-    width = 0.5 if request.arithmetic == "real" else 1.0
-    blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
-    if request.arithmetic is not None:
-        blocks = int(width * (blocks + channels * request.device.hamiltonian.n_orbitals))
+    channels = max((lead.coupled_shape[0] for lead in request.device.leads), default=0)  # at most, carried along
+    blocks = sum(n * (n + channels) for n in request.device.hamiltonian.block_sizes)
     leads: int = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
     return (blocks + leads) * _itemsize(request)
 
@@ -221,7 +218,6 @@ def _system(request: Request, z: Array, sigmas: list[Array]) -> OpenSystem:
         tuple(lead.block for lead in device.leads),
         request.supports,
         request.hoppings,
-        request.arithmetic,
     )
 
 

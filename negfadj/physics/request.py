@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from ..array import (
     array_namespace,
@@ -12,7 +12,6 @@ from ..array import (
     complex_dtype,
     device_of,
     is_array,
-    is_complex,
     leaves,
     move_in,
     real_dtype,
@@ -24,9 +23,6 @@ from ..primitives.open_system import Hoppings
 from ..typing import Array, ArrayLike, Backend, LeadMethod
 from .leads import lead_support
 
-# Off: without its corrections T loses digits (1e-10 of the channels), with them it is slower than complex elimination
-# (docs/adjoints/reaction-matrix.md, "State").
-REACTION_MATRIX = False
 SMALLEST_BROADENING = 1e-9  # eV: below it a lead is treated as one at a real energy
 
 
@@ -57,19 +53,6 @@ class Request:
     def hoppings(self) -> Hoppings:
         """The structure of the off-diagonal blocks."""
         return Hoppings.of(self.device.hamiltonian, self.device.overlap)
-
-    @cached_property
-    def arithmetic(self) -> Literal["real", "complex"] | None:
-        """ "real" or "complex" where A is a Hermitian matrix and the leads' broadening; None for a general one."""
-        h, s, leads = self.device.hamiltonian, self.device.overlap, self.device.leads
-        if not REACTION_MATRIX or self.contour is not None or self.device_eta != 0:
-            return None
-        if not (h.is_hermitian and (s is None or s.is_hermitian)):
-            return None
-        is_real = all(isinstance(lead, Lead) for lead in leads) and not any(
-            is_complex(x) for x in leaves((h, s, leads)) if is_array(x)
-        )
-        return "real" if is_real else "complex"
 
     @property
     def at_real_energy(self) -> bool:

@@ -100,11 +100,11 @@ def transmission_vjp(
 
     Notes
     -----
-    Ā_kl = −(X_l R_k)†, X = G E_s 2Γ_s, R = T̄ x†Γ_d E_d† G; Γ̄_d = T̄ x Γ_s x†, Γ̄_s = T̄ x†Γ_d x
+    Ā_kl = −(X_l R_k)†, X = G E_s W, R = 2 T̄ x†Γ_d E_d† G, Γ_s = W W†; Γ̄_d = T̄ x x†, Γ̄_s W = T̄ (E_s†G†E_d) Γ_d x
     (docs/adjoints/transmission.md).
     Kept for the pullback: the left-connected factors and m carried columns, 16 Σ n_i (n_i + m) bytes an energy with m
-    open channels, half of it for real H; and 144 n² for each lead. Nothing where that exceeds `memory_limit`, and each
-    batch is then computed again when it is pulled back. Real energies (docs/adjoints/reaction-matrix.md): Ā = −X B X†.
+    open channels of the source; and 128 n² for each lead. Nothing where that exceeds `memory_limit`, and each batch is
+    then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
     source, drain = device.lead_pair(source, drain)

@@ -18,7 +18,7 @@ from .open_system import BlockMatrix
 
 
 def solve_columns(
-    a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, Array]
+    a: BlockMatrix, factors: Sequence[Array], sources: Mapping[int, Array], carried: Sequence[Array] | None = None
 ) -> Iterator[tuple[int, Array]]:
     """Yield (i, X_i) for i = N − 1, …, 0, where A X = B and B is zero outside the blocks in `sources`.
 
@@ -27,17 +27,18 @@ def solve_columns(
     a : BlockMatrix
     factors : the left-connected g_i of `a`
     sources : block → B_i, shape (E or 1, n_i, m)
+    carried : the w_i of all blocks, where the elimination carried them along
     """
     n_blocks = a.n_blocks
     first = min(sources)
-    carried = {first: sources[first]}
-    for i in range(first, n_blocks - 1):
-        w = _COLUMNS_CARRY(factors[i], a.lower(i), carried[i])
-        carried[i + 1] = w + sources[i + 1] if i + 1 in sources else w
-    x = factors[-1] @ carried.pop(n_blocks - 1)
+    w = dict(enumerate(carried)) if carried is not None else {first: sources[first]}
+    for i in range(first, n_blocks - 1 if carried is None else first):
+        moved = _COLUMNS_CARRY(factors[i], a.lower(i), w[i])
+        w[i + 1] = moved + sources[i + 1] if i + 1 in sources else moved
+    x = factors[-1] @ w.pop(n_blocks - 1)
     yield n_blocks - 1, x
     for i in range(n_blocks - 2, -1, -1):
-        x = _COLUMNS_STEP(factors[i], a.upper(i), x, carried.pop(i, None))
+        x = _COLUMNS_STEP(factors[i], a.upper(i), x, w.pop(i, None) if i >= first else None)
         yield i, x
 
 

@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..array import Kernel, adjoint, array_namespace, device_of, is_complex
+from ..array import Kernel, adjoint, array_namespace, device_of
 from ..data.bonds import bond_blocks
 from ..typing import Array
-from .left_connected import left_connected
 from .open_system import OpenSystem
-from .reaction_matrix import Reaction, with_fallback
-from .scattering import pull_scattering_states, scattering_states
+from .scattering import ScatteringStates, channel_states, pull_scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent, conjugate
 
 BondBlocks = Sequence[tuple[int, int, Array, Array]]
@@ -27,34 +25,7 @@ BondBlocks = Sequence[tuple[int, int, Array, Array]]
 
 def bond_current(system: OpenSystem, /, *, source: int, order: Array) -> Array:
     """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to ±T."""
-    blocks = bond_blocks(system.hamiltonian, system.overlap)
-    return with_fallback(
-        system,
-        lambda reaction: _channel_currents(reaction, source, blocks, order),
-        lambda rest: _currents(rest, scattering_states(rest, left_connected(rest), source), source, blocks, order),
-        keep=True,
-    )
-
-
-def _channel_currents(reaction: Reaction, source: int, blocks: BondBlocks, order: Array) -> Array:
-    """2 Im(K_ab A_ba), A = X P X† sampled on the bonds; of a real H and X only Im P is felt."""
-    system, xp = reaction.system, array_namespace(reaction.response)
-    weight = reaction.spectral(source)
-    is_real = not is_complex(reaction.hermitian.z)
-    if is_real:
-        weight = xp.imag(weight)
-    states = dict(reaction.states())
-    found = []
-    for k, m, rows, columns in blocks:
-        n = system.hamiltonian.block_sizes[m]
-        sampled = _SAMPLED(states[m] @ weight, states[k], columns, rows)  # A_ba, or its imaginary part
-        h, s = _blocks(system, k, m)
-        coupling = xp.take(xp.reshape(h, (-1,)), rows * n + columns)[None, :]
-        if s is not None:
-            energies = xp.real(system.z)[:, None]
-            coupling = coupling - energies * xp.take(xp.reshape(s, (-1,)), rows * n + columns)[None, :]
-        found.append(2 * (coupling * sampled if is_real else xp.imag(coupling * sampled)))
-    return xp.take(xp.concat(found, axis=1), order, axis=1)
+    return _currents(system, channel_states(system, source)[0], bond_blocks(system.hamiltonian, system.overlap), order)
 
 
 def _sampled(x: Array, y: Array, rows: Array, columns: Array) -> Array:
@@ -63,7 +34,7 @@ def _sampled(x: Array, y: Array, rows: Array, columns: Array) -> Array:
     return xp.sum(xp.take(x, rows, axis=1) * conjugate(xp.take(y, columns, axis=1)), axis=-1)
 
 
-_SAMPLED = Kernel("sampled_outer", _sampled, numba="reaction:sampled_outer", real=True)
+_SAMPLED = Kernel("sampled_outer", _sampled, numba="sampled_outer:sampled_outer")
 
 
 def bond_current_vjp(
@@ -71,15 +42,14 @@ def bond_current_vjp(
 ) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`bond_current` and its pullback. Kept: the left-connected factors and the scattering states."""
     xp = array_namespace(system.z)
-    factors = left_connected(system)
-    states = scattering_states(system, factors, source)
+    states, factors = channel_states(system, source)
+    x = states.blocks
     blocks = bond_blocks(system.hamiltonian, system.overlap)
 
     def bond_current_pullback(i_bar: Array, wrt: Any = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
         i_bar = xp.take(i_bar, xp.argsort(order), axis=1)  # back to the order of the blocks
-        gamma = system.broadening(source)
-        sampled: list[Array] = [xp.zeros_like(adjoint(x)) for x in states]
+        sampled: list[Array] = [xp.zeros_like(adjoint(xi)) for xi in x]
         start = 0
         for k, m, rows, columns in blocks:
             count = int(rows.shape[0])
@@ -88,25 +58,27 @@ def bond_current_vjp(
             weight = _scattered(i_bar[:, start : start + count], rows, columns, _shape(system, k, m))
             start += count
             a_ab = -1j * _coupling(system, k, m) * weight  # 𝒜 on block (k, m), its mirror on (m, k)
-            sampled[k] = sampled[k] + adjoint(a_ab @ states[m])
-            sampled[m] = sampled[m] + adjoint(adjoint(a_ab) @ states[k])
-            spectral = states[k] @ gamma @ adjoint(states[m])  # A_ab, so that A_ba* = A_ab
+            sampled[k] = sampled[k] + adjoint(a_ab @ x[m])
+            sampled[m] = sampled[m] + adjoint(adjoint(a_ab) @ x[k])
+            spectral = states.weighted(k) @ adjoint(x[m])  # A_ab, so that A_ba* = A_ab
             _add_coupling(accumulator, k, m, 2j * spectral * weight)
-        pull_scattering_states(accumulator, factors, states, source, dict(enumerate(sampled)))
+        pull_scattering_states(accumulator, factors, states, dict(enumerate(sampled)))
         return accumulator.finish()
 
-    return _currents(system, states, source, blocks, order), bond_current_pullback
+    return _currents(system, states, blocks, order), bond_current_pullback
 
 
-def _currents(system: OpenSystem, states: list[Array], source: int, blocks: BondBlocks, order: Array) -> Array:
-    xp = array_namespace(system.z)
-    gamma = system.broadening(source)
-    found = []
+def _currents(system: OpenSystem, states: ScatteringStates, blocks: BondBlocks, order: Array) -> Array:
+    """2 Im(K_ab A_ba), A = X γ X† on the bonds alone."""
+    xp, found = array_namespace(system.z), []
     for k, m, rows, columns in blocks:
-        spectral = states[k] @ gamma @ adjoint(states[m])  # A_ab;  A_ba = A_ab*
-        current = 2 * xp.imag(_coupling(system, k, m) * xp.conj(spectral))
-        flat = xp.reshape(current, (current.shape[0], -1))
-        found.append(xp.take(flat, rows * current.shape[-1] + columns, axis=1))
+        spectral = _SAMPLED(states.weighted(m), states.blocks[k], columns, rows)  # A_ba
+        h, s = _blocks(system, k, m)
+        place = rows * h.shape[-1] + columns
+        coupling = xp.take(xp.reshape(h, (-1,)), place)[None, :]
+        if s is not None:
+            coupling = coupling - xp.real(system.z)[:, None] * xp.take(xp.reshape(s, (-1,)), place)[None, :]
+        found.append(2 * xp.imag(coupling * spectral))
     return xp.take(xp.concat(found, axis=1), order, axis=1)
 
 

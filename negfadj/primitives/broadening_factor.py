@@ -6,7 +6,7 @@ At η = 0 evanescent modes are in the Hermitian part of Σ alone, so that W has 
 channels; with η > 0 it has more. No derivative of W is ever needed: observables depend on W W† alone.
 
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. (2002), section 10.3;
-docs/adjoints/reaction-matrix.md.
+docs/adjoints/scattering-states.md.
 """
 
 from __future__ import annotations

@@ -15,38 +15,13 @@ from ..array import array_namespace
 from ..typing import Array
 from .open_system import OpenSystem
 from .population import population, population_vjp
-from .reaction_matrix import Reaction, with_fallback
-from .system_cotangent import SystemCotangent, conjugate, real_part
+from .system_cotangent import SystemCotangent
 
 PI = 3.141592653589793
 
 
 def local_density_of_states(system: OpenSystem, /) -> Array:
     """D_a(E) of every orbital, (E, n_orbitals) [1/eV], per spin."""
-    return with_fallback(system, _spectral_density, _general_density, keep=True)
-
-
-def _spectral_density(reaction: Reaction) -> Array:
-    """Re (A S)_aa / 2π with A = X P X†: at device_eta = 0 the leads' densities are all there is."""
-    weight, overlap = reaction.spectral(), reaction.system.overlap
-    if overlap is None:
-        return reaction.diagonal(weight) / (2 * PI)
-    xp, weight = array_namespace(weight), reaction.felt(weight)
-    shares: list[Array] = []  # block after block from the last
-    above: tuple[Array, Array] | None = None
-    for i, x in reaction.states():
-        x_weight = x @ weight
-        shares.append(xp.sum(real_part(x_weight * conjugate(overlap.diagonal[i] @ x)), axis=-1))
-        if above is not None:
-            x_above, weight_above = above
-            shares[-1] = shares[-1] + xp.sum(real_part(x_weight * conjugate(overlap.upper[i] @ x_above)), axis=-1)
-            back = xp.sum(real_part(weight_above * conjugate(overlap.lower_block(i) @ x)), axis=-1)
-            shares[-2] = shares[-2] + back
-        above = (x, x_weight)
-    return xp.concat(shares[::-1], axis=-1) / (2 * PI)
-
-
-def _general_density(system: OpenSystem) -> Array:
     return -array_namespace(system.z).imag(population(system)) / PI
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from ..array import adjoint, array_namespace
 from ..typing import Array
-from .left_connected import left_connected
 from .open_system import OpenSystem
-from .reaction_matrix import with_fallback
-from .scattering import pull_scattering_states, scattering_states
+from .population import by_block
+from .scattering import ScatteringStates, channel_states, pull_scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
 TWO_PI = 6.283185307179586
@@ -23,34 +22,24 @@ TWO_PI = 6.283185307179586
 
 def lead_density(system: OpenSystem, /, *, source: int) -> Array:
     """diag(G Γ_s G†)/2π of every orbital, (E, n_orbitals) [1/eV], per spin."""
-    return with_fallback(
-        system,
-        lambda reaction: reaction.diagonal(reaction.spectral(source)) / TWO_PI,
-        lambda rest: _density(rest, scattering_states(rest, left_connected(rest), source), source),
-        keep=True,
-    )
+    return _density(channel_states(system, source)[0])
 
 
 def lead_density_vjp(system: OpenSystem, /, *, source: int) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`lead_density` and its pullback. Kept: the left-connected factors and the scattering states."""
-    factors = left_connected(system)
-    states = scattering_states(system, factors, source)
+    states, factors = channel_states(system, source)
 
     def lead_density_pullback(d_bar: Array, wrt: Any = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
-        offsets = system.hamiltonian.offsets
-        sampled = {
-            i: adjoint((d_bar[:, a:b] / TWO_PI)[:, :, None] * states[i])
-            for i, (a, b) in enumerate(zip(offsets, offsets[1:]))
-        }
-        pull_scattering_states(accumulator, factors, states, source, sampled)
+        weights = by_block(system, d_bar / TWO_PI)
+        sampled = {i: adjoint(weight[:, :, None] * states.blocks[i]) for i, weight in enumerate(weights)}
+        pull_scattering_states(accumulator, factors, states, sampled)
         return accumulator.finish()
 
-    return _density(system, states, source), lead_density_pullback
+    return _density(states), lead_density_pullback
 
 
-def _density(system: OpenSystem, states: list[Array], source: int) -> Array:
-    xp = array_namespace(system.z)
-    gamma = system.broadening(source)
-    shares = [xp.sum(xp.real((x @ gamma) * xp.conj(x)), axis=-1) for x in states]
+def _density(states: ScatteringStates) -> Array:
+    xp = array_namespace(states.blocks[0])
+    shares = [xp.sum(xp.real(states.weighted(i) * xp.conj(x)), axis=-1) for i, x in enumerate(states.blocks)]
     return xp.concat(shares, axis=-1) / TWO_PI

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..array import adjoint, array_namespace, product
 from ..typing import Array
+from .channels import orbitals_of
 from .left_connected import left_connected
 from .open_system import BlockMatrix, OpenSystem
 from .population import by_block
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
-from .scattering import pull_scattering_states, scattering_states
+from .scattering import ScatteringStates, pull_scattering_states, scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
 
@@ -64,7 +65,8 @@ def _pull(
         sampled = [(a + b) / 2 for a, b in zip(here, there)]
         if accumulator.wants_all:
             _add_direct(accumulator, weighted, states, system.broadening(source))
-    pull_scattering_states(accumulator, factors, states, source, {i: adjoint(x) for i, x in enumerate(sampled)})
+    by_orbitals = ScatteringStates(orbitals_of(system, source), list(states))
+    pull_scattering_states(accumulator, factors, by_orbitals, {i: adjoint(x) for i, x in enumerate(sampled)})
 
 
 def lead_population_tangent(

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from ..array import Kernel, array_namespace, eps_of, inverse, max_norm, product
 from ..typing import Array
 from .open_system import BlockMatrix, Reversed
+from .whole_sweep import Source, sweep_blocks, whole_sweep
 
 SINGULAR = 1e-6  # eps·|G_NN||A_NN| from which A counts as singular
 
@@ -27,9 +28,26 @@ def last_of(pairs: Iterable[tuple[Array, Array | None]]) -> tuple[Array, Array |
     return deque(pairs, maxlen=1).pop()
 
 
-def left_connected(a: BlockMatrix) -> list[Array]:
-    """g_i of every block, each (E, n_i, n_i) [1/eV]. Kept: 16 E Σ n_i² bytes in double precision."""
-    return [g for g, _ in sweep(a)]
+class Factors(list[Array]):
+    """g_i of every block; `growth` (E,) is their largest entry and `carried` the w_i, where the sweep told."""
+
+    growth: Array | None = None
+    carried: tuple[Array, ...] | None = None
+
+
+def left_connected(a: BlockMatrix, columns: tuple[int, Array] | None = None) -> Factors:
+    """g_i of every block, each (E, n_i, n_i) [1/eV]. Kept: 16 E Σ n_i² bytes in double precision.
+
+    With `columns` (block, right-hand side) the w_i of `sweep` are carried along and kept too.
+    """
+    given = sweep_blocks(a)
+    if given is None:
+        return Factors(g for g, _ in sweep(a))
+    found = whole_sweep(*given, sources=() if columns is None else (Source(*columns, 0),), keep=True)
+    factors = Factors(found.factors)
+    factors[-1] = regular(factors[-1], a.diagonal(a.n_blocks - 1))
+    factors.growth, factors.carried = found.growth, found.carried
+    return factors
 
 
 def sweep(
@@ -51,11 +69,11 @@ def sweep(
         if columns is not None and columns[0] == i:
             w = columns[1]
         if i == a.n_blocks - 1 and step is eliminate:
-            g = _regular(g, a.diagonal(i))
+            g = regular(g, a.diagonal(i))
         yield g, w
 
 
-def _regular(g: Array, diagonal: Array) -> Array:
+def regular(g: Array, diagonal: Array) -> Array:
     """G_NN, with NaN where it is so large that A is singular to rounding: on a bound state."""
     xp = array_namespace(g)
     size = 1 + max_norm(diagonal)  # at least 1 eV: a single block's own diagonal vanishes with A

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from ..array import MonomialPattern, adjoint, array_namespace, device_of, monomial_pattern, structured
 from ..data import BlockTridiagonal
@@ -40,8 +40,6 @@ class OpenSystem:
     blocks : the block each lead touches
     supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
     hoppings : the structure of the off-diagonal blocks, found once for all batches; None takes them as dense
-    arithmetic : "real" or "complex" where z is real and H and S are Hermitian, so that A is a Hermitian matrix and the
-        leads' broadening: "real" when H, S and the leads are; None takes A as a general matrix
     """
 
     z: Array
@@ -51,7 +49,6 @@ class OpenSystem:
     blocks: tuple[int, ...]
     supports: tuple[Array | None, ...]
     hoppings: Hoppings | None = None
-    arithmetic: Literal["real", "complex"] | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -65,8 +62,8 @@ class OpenSystem:
 
     def at(self, index: Array) -> OpenSystem:
         """The system at some of its energies."""
-        xp = array_namespace(self.z)
-        sigmas = tuple(xp.take(sigma, index, axis=0) for sigma in self.self_energies)
+        xp, n = array_namespace(self.z), self.n_energies
+        sigmas = tuple(xp.take(x, index, axis=0) if x.shape[0] == n else x for x in self.self_energies)
         return replace(self, z=xp.take(self.z, index), self_energies=sigmas)
 
     def diagonal(self, i: int) -> Array:
@@ -242,17 +239,28 @@ class Hoppings:
         """Found from the blocks of H and S."""
         patterns: list[MonomialPattern | None] = []
         prepared: list[tuple[Any, Any] | None] = []
+        seen: dict[tuple[int, ...], int] = {}  # the block at which the same arrays came first
         for i, upper in enumerate(hamiltonian.upper):
+            given = (m.upper[i] for m in (hamiltonian, overlap) if m is not None)
+            lower_given = (m.lower[i] for m in (hamiltonian, overlap) if m is not None and m.lower is not None)
+            first = seen.setdefault(tuple(id(x) for x in (*given, *lower_given)), i)
+            if first < i:
+                patterns.append(patterns[first])
+                prepared.append(prepared[first])
+                continue
             lowers = [
                 None if m is None or m.is_hermitian else adjoint(m.lower_block(i)) for m in (hamiltonian, overlap)
             ]
             pattern = monomial_pattern(upper, None if overlap is None else overlap.upper[i], *lowers)
             patterns.append(pattern)
-            if pattern is None or overlap is not None:
+            if overlap is not None:
                 prepared.append(None)
+                continue
+            pair = -upper[None, ...], -hamiltonian.lower_block(i)[None, ...]
+            if pattern is not None:
+                prepared.append((pattern.of(pair[0]), pattern.transposed().of(pair[1])))
             else:
-                lower = hamiltonian.lower_block(i)
-                prepared.append((pattern.of(-upper[None, ...]), pattern.transposed().of(-lower[None, ...])))
+                prepared.append((structured(pair[0], None), structured(pair[1], None)))
         return cls(tuple(patterns), tuple(prepared), hamiltonian, overlap)
 
     def upper(self, system: OpenSystem, i: int) -> Any:

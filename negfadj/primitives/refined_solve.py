@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..array import array_namespace, device_of, eps_of, max_norm, product, to_numpy
@@ -32,7 +33,7 @@ TOLERATED = 1e-9  # |A||X|, or rounding where that is more: with a larger residu
 
 
 def refined_columns(
-    system: OpenSystem, factors: Sequence[Array], sources: Mapping[int, Array]
+    system: OpenSystem, factors: Sequence[Array], sources: Mapping[int, Array], carried: Sequence[Array] | None = None
 ) -> Iterator[tuple[int, Array]]:
     """Yield (i, X_i) for i = N − 1, …, 0, as `solve_columns`, to rounding.
 
@@ -41,7 +42,7 @@ def refined_columns(
     ConvergenceError
         Where an energy lies on a level of the device cut between two blocks and on one of the device.
     """
-    return _refined(system, factors, sources, is_rows=False)
+    return _refined(system, factors, sources, is_rows=False, carried=carried)
 
 
 def refined_rows(
@@ -52,9 +53,14 @@ def refined_rows(
 
 
 def _refined(
-    system: OpenSystem, factors: Sequence[Array], sources: Mapping[int, Array], *, is_rows: bool
+    system: OpenSystem,
+    factors: Sequence[Array],
+    sources: Mapping[int, Array],
+    *,
+    is_rows: bool,
+    carried: Sequence[Array] | None = None,
 ) -> Iterator[tuple[int, Array]]:
-    solve = solve_rows if is_rows else solve_columns
+    solve = solve_rows if is_rows else partial(solve_columns, carried=carried)
     grown = _grown(system, factors)
     if not grown:
         yield from solve(system, factors, sources)
@@ -68,9 +74,14 @@ def _refined(
         x_again, failed_again = _corrected(again, shifted, left_connected(shifted), right_again, is_rows)
         if failed_again:
             raise _breakdown([to_numpy(array_namespace(system.z).real(again.z)).tolist()[e] for e in failed_again])
-        x = [_put(part, new, failed) for part, new in zip(x, x_again)]
+        x = [put_at(part, failed, new) for part, new in zip(x, x_again)]
     for i, plain in solve(system, factors, sources):
-        yield i, _put(plain, x[i], grown)
+        yield i, put_at(plain, grown, x[i])
+
+
+def index_of(places: Sequence[int], like: Array) -> Array:
+    """Some places as an index array beside `like`."""
+    return array_namespace(like).asarray(list(places), device=device_of(like))
 
 
 def _at(
@@ -78,42 +89,47 @@ def _at(
 ) -> tuple[OpenSystem, list[Array], dict[int, Array]]:
     """System, factors and right-hand sides at some of the energies."""
     xp, n = array_namespace(system.z), system.n_energies
-    index = xp.asarray(list(places), device=device_of(system.z))
+    index = index_of(places, system.z)
 
     def take(x: Array) -> Array:
         return xp.take(x, index, axis=0) if x.shape[0] == n else x
 
-    taken = replace(system, z=take(system.z), self_energies=tuple(take(sigma) for sigma in system.self_energies))
-    return taken, [take(g) for g in factors], {i: take(b) for i, b in sources.items()}
+    return system.at(index), [take(g) for g in factors], {i: take(b) for i, b in sources.items()}
 
 
-def _put(x: Array, new: Array, places: Sequence[int]) -> Array:
+def put_at(x: Array, places: Sequence[int], new: Array) -> Array:
     """`x` with its energies at `places` replaced by those of `new`."""
     xp, where = array_namespace(x), device_of(x)
     source, is_new = [0] * x.shape[0], [False] * x.shape[0]
     for k, e in enumerate(places):
         source[e], is_new[e] = k, True
     moved = xp.take(new, xp.asarray(source, device=where), axis=0)
-    return xp.where(xp.asarray(is_new, device=where)[:, None, None], moved, x)
+    there = xp.reshape(xp.asarray(is_new, device=where), (-1, *[1] * (x.ndim - 1)))
+    return xp.where(there, moved, x)
 
 
 def _grown(system: OpenSystem, factors: Sequence[Array]) -> list[int]:
     """The energies at which a pivot is so large that digits are lost, or not finite."""
-    xp = array_namespace(system.z)
-    largest = max_norm(factors[0])
-    for g in factors[1:]:
-        largest = xp.maximum(largest, max_norm(g))
+    largest = getattr(factors, "growth", None)
+    return grown_energies(system, _largest(factors) if largest is None else largest)
+
+
+def grown_energies(system: OpenSystem, largest: Array) -> list[int]:
+    """The energies at which the largest entry (E,) of all pivots is so large that digits are lost, or not finite."""
     growth = to_numpy(largest * _size(system))
     return [e for e, x in enumerate(growth.tolist()) if not x <= GROWTH]
 
 
 def _size(system: OpenSystem) -> Array:
-    """|A|, the largest entry of its diagonal blocks and of H between them, (E,)."""
-    xp = array_namespace(system.z)
-    size = max_norm(system.diagonal(0))
-    for i in range(1, system.n_blocks):
-        size = xp.maximum(size, max_norm(system.diagonal(i)))
-        size = xp.maximum(size, max_norm(system.hamiltonian.upper[i - 1][None, ...]))
+    """|A| ≤ |z| |S| + |H| + |Σ| by their largest entries, (E,)."""
+    xp, h, s = array_namespace(system.z), system.hamiltonian, system.overlap
+
+    def largest(blocks: Sequence[Array]) -> float:
+        return max(float(xp.max(xp.abs(x))) for x in blocks)
+
+    size = xp.abs(system.z) * (1.0 if s is None else largest(s.diagonal)) + largest((*h.diagonal, *h.upper))
+    for sigma in system.self_energies:
+        size = size + max_norm(sigma)
     return size
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..array import (
     STATIC,
-    Kernel,
     adjoint,
     array_namespace,
     device_of,
@@ -22,7 +21,6 @@ from ..array import (
     sum_of_products,
     to_numpy,
     trace_product,
-    tree_map,
 )
 from ..data import BlockTridiagonal
 from ..typing import Array
@@ -74,6 +72,7 @@ class SystemAccumulator:
         self.system = system
         self.wrt = wrt
         self.n_blocks = system.n_blocks
+        self.is_real = system.hamiltonian.is_real  # of the cotangent of H only the real part is felt
         self.xp = array_namespace(system.z)
         self.hamiltonian: dict[tuple[int, int], Array] = {}
         self.overlap: dict[tuple[int, int], Array] = {}
@@ -101,9 +100,9 @@ class SystemAccumulator:
             self._add(self.hamiltonian, (k, m), xp.real(product))
             return
         if isinstance(self.wrt, Pattern):
-            self._add(self.hamiltonian, (k, m), adjoint(sum_of_products(columns, rows)))
+            self._add(self.hamiltonian, (k, m), adjoint(sum_of_products(columns, rows, real_part=self.is_real)))
             return
-        self._add(self.hamiltonian, (k, m), adjoint(sum_of_products(columns, rows)))
+        self._add(self.hamiltonian, (k, m), adjoint(sum_of_products(columns, rows, real_part=self.is_real)))
         if self.system.overlap is not None:
             weighted = z[:, None, None] * columns
             self._add(self.overlap, (k, m), -adjoint(sum_of_products(weighted, rows)))
@@ -115,30 +114,6 @@ class SystemAccumulator:
             self.z = z_bar if self.z is None else self.z + z_bar
         if k == m and k in self.system.blocks:
             self.add_self_energy(k, adjoint(columns @ rows))
-
-    def hermitian(self, k: int, m: int, x: Array, y: Array) -> None:
-        """Ā_km −= x y† and, for m = k + 1, Ā_mk −= y x†, of a Hermitian Ā; x (E, n_k, r), y (E, n_m, r). Σ̄ is left out.
-
-        Both land on the upper block, where Hermitian data collect them.
-        """
-        if not self.wanted(k, m):
-            return
-        xp, z = self.xp, self.system.z
-        twice = 1 if k == m else 2
-        if isinstance(self.wrt, str) and self.wrt == "onsite":
-            self._add(self.hamiltonian, (k, m), xp.sum(real_part(x * conjugate(y)), axis=(0, 2)))
-            return
-        if isinstance(self.wrt, Pattern):
-            self._add(self.hamiltonian, (k, m), twice * _SUM_OF_OUTER(x, y))
-            return
-        self._add(self.hamiltonian, (k, m), twice * _SUM_OF_OUTER(x, y))
-        if self.system.overlap is not None:
-            energies = xp.real(z)[:, None, None]
-            self._add(self.overlap, (k, m), -twice * _SUM_OF_OUTER(energies * x, y))
-            share = xp.sum(real_part(conjugate(x) * (self._overlap_block(k, m) @ y)), axis=(1, 2))
-            self.add_z(xp.astype(-twice * share, z.dtype))
-        elif k == m:
-            self.add_z(xp.astype(-xp.sum(real_part(conjugate(x) * y), axis=(1, 2)), z.dtype))
 
     def dense(self, k: int, m: int, a_bar: Array) -> None:
         """Ā_km += `a_bar` (E, n_k, n_m)."""
@@ -288,54 +263,6 @@ def pair_sweep(
 def conjugate(x: Array) -> Array:
     """x*, of real arrays too."""
     return array_namespace(x).conj(x) if is_complex(x) else x
-
-
-def real_part(x: Array) -> Array:
-    """Re x, of real arrays too."""
-    return array_namespace(x).real(x) if is_complex(x) else x
-
-
-def _sum_of_outer(x: Array, y: Array) -> Array:
-    """Σ_E x y†, (n, m), for (E, n, r) and (E, m, r)."""
-    return sum_of_products(x, adjoint(y))
-
-
-_SUM_OF_OUTER = Kernel("sum_of_outer", _sum_of_outer, numba="reaction:sum_of_outer", real=True)
-
-
-def joined_cotangent(first: SystemCotangent, second: SystemCotangent, order: Array) -> SystemCotangent:
-    """The cotangents of two parts of a batch as those of the whole, its energies brought in `order`."""
-    xp = array_namespace(order)
-
-    def joined(x: Array | None, y: Array | None) -> Array | None:
-        if x is None or y is None:
-            return None
-        return xp.take(xp.concat([x, y], axis=0), order, axis=0)
-
-    def added(x: Any, y: Any) -> Any:
-        return None if x is None else tree_map(lambda a, b: a + b, x, y)
-
-    return SystemCotangent(
-        added(first.hamiltonian, second.hamiltonian),
-        added(first.overlap, second.overlap),
-        tuple(
-            joined(*_zero_filled(x, y, a, b))
-            for (x, y) in zip(first.self_energies, second.self_energies)
-            for (a, b) in [(first.z, second.z)]
-        ),
-        joined(first.z, second.z),
-    )
-
-
-def _zero_filled(x: Array | None, y: Array | None, a: Any, b: Any) -> tuple[Array | None, Array | None]:
-    """Two cotangents of Σ, zeros in place of one that is None beside one that is not."""
-    if (x is None) == (y is None):
-        return x, y
-    given: Any = x if x is not None else y
-    xp = array_namespace(given)
-    energies = b.shape[0] if y is None else a.shape[0]
-    zero = xp.zeros((energies, *given.shape[1:]), dtype=given.dtype, device=device_of(given))
-    return (zero, y) if x is None else (x, zero)
 
 
 def _real(x: Array, xp: Any) -> Any:

@@ -19,7 +19,6 @@ from ..array import adjoint, array_namespace, device_of
 from ..typing import Array
 from .left_connected import left_connected
 from .open_system import OpenSystem
-from .reaction_matrix import Reaction, reaction_matrix
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
 from .system_cotangent import SystemAccumulator, SystemCotangent, pair_sweep
@@ -27,25 +26,7 @@ from .system_cotangent import SystemAccumulator, SystemCotangent, pair_sweep
 
 def transmission_matrix(system: OpenSystem, open_channels: Array, /) -> Array:
     """T_ij(E) from lead j into lead i, reflection on the diagonal: (E, L, L), real; `open_channels` N_j is (E, L)."""
-    if system.arithmetic is None:
-        return transmission_matrix_vjp(system, open_channels)[0]
-    xp = array_namespace(system.z)
-    reaction = reaction_matrix(system, keep=True, corrected=True)
-    if not bool(xp.all(reaction.is_regular)):
-        return transmission_matrix_vjp(system, open_channels)[0]
-    leads, channels = range(len(system.blocks)), xp.astype(open_channels, xp.real(system.z).dtype)
-    entries = [[_channel_entry(reaction, i, j, channels) for j in leads] for i in leads]
-    return xp.stack([xp.stack(row, axis=-1) for row in entries], axis=-2)
-
-
-def _channel_entry(reaction: Reaction, i: int, j: int, open_channels: Array) -> Array:
-    """‖t_ij‖², or for reflection N_j − tr[i(τ − τ†)] + ‖τ‖², τ = W_j†G W_j."""
-    t = reaction.amplitudes(j, i)
-    xp = array_namespace(t)
-    if i == j:
-        absorbed = 2 * xp.sum(xp.imag(xp.linalg.diagonal(t)), axis=-1)  # −tr[i(τ − τ†)]
-        return open_channels[:, j] + absorbed + xp.sum(xp.real(t * xp.conj(t)), axis=(-2, -1))
-    return xp.sum(xp.real(t * xp.conj(t)), axis=(-2, -1))
+    return transmission_matrix_vjp(system, open_channels)[0]
 
 
 def transmission_matrix_vjp(

@@ -3,8 +3,7 @@
     g_1 = A_11⁻¹,   g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹,   w_{i+1} = −A_{i+1,i} g_i w_i (+ new columns)
 
 The same as `negfadj.primitives.left_connected.sweep`, which asks for the blocks of A one by one; here a GPU needs one
-launch for the whole device, and no block of A is ever stored. On request K = Σ_i w_i† g_i w_i, which is W†A⁻¹W for
-Hermitian A and columns W.
+launch for the whole device, and no block of A is ever stored.
 
 Sources: Svizhenko et al., J. Appl. Phys. 91, 2343 (2002), Eqs. (29)–(31); docs/adjoints/rgf.md.
 """
@@ -14,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..array import Kernel, adjoint, array_namespace, device_of, identity, inverse, product
+from ..array import Kernel, array_namespace, device_of, identity, inverse, max_norm, product, real_dtype
 from ..typing import Array
 from .open_system import OpenSystem, Reversed
 
@@ -48,15 +47,20 @@ class Source(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """All g_i or the last alone, the last w (E, n_N, m), and K (E, m, m); None where there is none."""
+    """All g_i or the last alone, the last w (E, n_N, m), and `growth`, the largest entry of all g_i, (E,).
+
+    `growth` is NaN or infinite where an entry is not finite. `carried` are w of all blocks where all g_i are kept;
+    without sources w and `carried` are None.
+    """
 
     factors: tuple[Array, ...]
     w: Array | None
-    reaction: Array | None
+    growth: Array
+    carried: tuple[Array, ...] | None
 
 
 def whole_sweep(
-    z: Array, blocks: Sequence[SweepBlock], /, *, sources: Sequence[Source] = (), keep: bool, reaction: bool = False
+    z: Array, blocks: Sequence[SweepBlock], /, *, sources: Sequence[Source] = (), keep: bool
 ) -> Sweep:
     """Left-connected Green's functions of A(z), and what is carried along.
 
@@ -68,20 +72,13 @@ def whole_sweep(
     sources : sequence of Source
         Columns not yet started are zero.
     keep : bool
-        All factors, 16 E Σ n_i² bytes in double precision, or the last one alone.
-    reaction : bool
-        Also K = Σ_i w_i† g_i w_i.
+        All factors and carried columns, 16 E Σ n_i (n_i + m) bytes in double precision, or the last ones alone.
 
     Returns
     -------
     Sweep
     """
-    return _KERNEL(z, tuple(blocks), tuple(sources), keep, reaction)  # type: ignore[no-any-return]
-
-
-def has_kernel(z: Array) -> bool:
-    """Is there a whole sweep for arrays like `z` that is faster than one step after the other?"""
-    return _KERNEL.implementation(z) is not _KERNEL.reference
+    return _KERNEL(z, tuple(blocks), tuple(sources), keep)  # type: ignore[no-any-return]
 
 
 def sweep_blocks(a: Any) -> tuple[Array, tuple[SweepBlock, ...]] | None:
@@ -121,13 +118,13 @@ def _hopping(system: OpenSystem, i: int, side: str) -> Any:
     )
 
 
-def _whole_sweep(
-    z: Array, blocks: tuple[SweepBlock, ...], sources: tuple[Source, ...], keep: bool, reaction: bool
-) -> Sweep:
+def _whole_sweep(z: Array, blocks: tuple[SweepBlock, ...], sources: tuple[Source, ...], keep: bool) -> Sweep:
     xp = array_namespace(z)
     n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
     factors: list[Array] = []
-    g = w = k = None
+    carried: list[Array] = []
+    growth = xp.zeros(z.shape, dtype=real_dtype(z.dtype, xp), device=device_of(z))
+    g = w = None
     for i, block in enumerate(blocks):
         overlap = identity(block.onsite.shape[-1], z) if block.overlap is None else block.overlap
         diagonal = z[:, None, None] * overlap - block.onsite
@@ -140,13 +137,10 @@ def _whole_sweep(
             g = inverse(diagonal - product(transfer, _dense(block.upper, z)))
             w = None if w is None else -(transfer @ w)
         w = _started(w, [source for source in sources if source.block == i], n_columns, g)
-        if reaction and w is not None:
-            step = adjoint(w) @ (g @ w)
-            k = step if k is None else k + step
+        growth = xp.maximum(growth, max_norm(g))
         factors = [*factors, g] if keep else [g]
-    if reaction and k is None:
-        k = xp.zeros((z.shape[0], n_columns, n_columns), dtype=z.dtype, device=device_of(z))
-    return Sweep(tuple(factors), w, k)
+        carried = [*carried, w] if keep and w is not None else []
+    return Sweep(tuple(factors), w, growth, tuple(carried) if carried else None)
 
 
 def _dense(hopping: Any, z: Array) -> Any:
@@ -156,9 +150,9 @@ def _dense(hopping: Any, z: Array) -> Any:
 
 
 def _started(w: Array | None, sources: list[Source], n_columns: int, g: Array) -> Array | None:
-    """w with the columns that start on this block in their places."""
-    if not sources:
-        return w
+    """w with the columns that start on this block in their places, zero before."""
+    if n_columns == 0:
+        return None
     xp = array_namespace(g)
     n_energies, n = g.shape[0], g.shape[-1]
     if w is None:
@@ -170,4 +164,4 @@ def _started(w: Array | None, sources: list[Source], n_columns: int, g: Array) -
     return w
 
 
-_KERNEL = Kernel("whole_sweep", _whole_sweep, cuda="cuda_sweep:whole_sweep")
+_KERNEL = Kernel("whole_sweep", _whole_sweep, numba="whole_sweep:whole_sweep", cuda="cuda_sweep:whole_sweep")

@@ -66,9 +66,9 @@ bool check_eliminate_step() {
 
 bool check_sweep() {
     auto z = numbers(E, 4), onsite = numbers(N * N), sigma = numbers(E * N * N), hop = numbers(N * N);
-    auto overlap = regular(N), source = numbers(N * RANK), w_out = numbers(E * N * 2 * RANK);
-    auto reaction = numbers(E * 4 * RANK * RANK), g = numbers(4 * E * N * N);
-    auto real_onsite = numbers<R>(N * N), real_hop = numbers<R>(N * N);
+    auto overlap = regular(N), source = numbers(N * RANK), w = numbers(4 * E * N * 2 * RANK);
+    auto g = numbers(4 * E * N * N);
+    auto growth = numbers<R>(E), real_onsite = numbers<R>(N * N), real_hop = numbers<R>(N * N);
     std::vector<BlockRow> blocks;
     for (int i = 0; i < 4; ++i) {
         const bool is_real = i == 2;
@@ -82,11 +82,12 @@ bool check_sweep() {
         row.lower_values = row.upper_values = is_real ? static_cast<const void*>(real_hop.data()) : hop.data();
         row.lower_overlap = row.upper_overlap = overlap.data();
         row.g_out = g.data() + i * E * N * N;
+        row.w_out = w.data() + i * E * N * 2 * RANK;
         blocks.push_back(row);
     }
     std::vector<SourceRow> sources{{0, source.data(), 0, RANK, 0}, {2, source.data(), 0, RANK, RANK}};
     return run_on_host(E, 4 * MATRIX + COLUMNS, [&] {
-        sweep(z.data(), blocks.data(), sources.data(), 4, 2, 2 * RANK, w_out.data(), reaction.data());
+        sweep(z.data(), blocks.data(), sources.data(), 4, 2, 2 * RANK, growth.data());
     });
 }
 

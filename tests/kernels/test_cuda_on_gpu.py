@@ -133,7 +133,7 @@ def test_sweep_blocks_of_a_device_on_the_gpu_run_as_one_kernel() -> None:
     system = open_system(DEVICES["strip"], ENERGIES, eta=1e-3, device_eta=1e-3)
     z, blocks = sweep_blocks(CUPY(system))
     kernel = KERNELS["whole_sweep"]
-    found = cuda_cases.arrays(kernel(z, blocks, (), True, False))
+    found = cuda_cases.arrays(kernel(z, blocks, (), True))
     z, blocks = sweep_blocks(system)
-    for x, y in zip(found, cuda_cases.arrays(kernel.reference(z, blocks, (), True, False)), strict=True):
+    for x, y in zip(found, cuda_cases.arrays(kernel.reference(z, blocks, (), True)), strict=True):
         assert np.max(np.abs(x - y)) <= 1e-10 * np.abs(y).max()

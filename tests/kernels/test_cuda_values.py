@@ -124,7 +124,7 @@ def test_every_kernel_fits_the_shared_memory_of_these_devices(name: str) -> None
 def test_tables_have_the_words_of_their_structures() -> None:
     source = kernels_module("cuda_module").inlined("sweep.cu")
     words = {name: int(count) for name, count in re.findall(r"constexpr int (\w+)_WORDS = (\d+)", source)}
-    case = next(c for c in cuda_cases.cases("D", 8) if c.label == "reaction")
+    case = next(c for c in cuda_cases.cases("D", 8) if c.label == "carried")
     z, blocks, sources, *_ = tree_map(lambda x: on_host(x) if is_array(x) else x, case.arguments)
     sweep = kernels_module("cuda_sweep")
     with pytest.MonkeyPatch.context() as patch:
@@ -132,6 +132,16 @@ def test_tables_have_the_words_of_their_structures() -> None:
         assert {len(row) for row in sweep._rows(z, blocks, [])} == {words["BLOCK_ROW"]}
         assert {len(sweep._source_row(source, z, [])) for source in sources} == {words["SOURCE_ROW"]}
     cuda_on_host.forget()
+
+
+@pytest.mark.parametrize("n", [8, 35])
+def test_a_singular_block_of_a_sweep_is_no_finite_growth(n: int, cupy: HostCupy) -> None:
+    case = next(c for c in cuda_cases.cases("D", n) if c.label == "carried")
+    z, blocks, *rest = case.arguments
+    middle = blocks[0]._replace(self_energy=None, onsite=np.diag([z[1]] * n))
+    z, blocks, *rest = tree_map(lambda x: on_host(x) if is_array(x) else x, (z, (middle, *blocks[1:]), *rest))
+    growth = kernels_module("cuda_sweep").whole_sweep(z, blocks, *rest).growth
+    assert np.isfinite(growth).tolist() == [True, False, True]
 
 
 def test_every_cuda_path_of_the_registry_is_there() -> None:

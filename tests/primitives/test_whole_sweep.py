@@ -1,4 +1,4 @@
-"""The whole sweep in one call: the same factors as block by block, and K = W†A⁻¹W, against the dense inverse."""
+"""The whole sweep in one call: the same factors and columns as block by block, and the largest of the factors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from backends import Backend, host
 from cases import EPS, open_system, random_device
 
 from negfadj.array import rebuild
-from negfadj.primitives.left_connected import sweep
+from negfadj.primitives.left_connected import left_connected, sweep
 from negfadj.primitives.open_system import Adjoint, Hoppings, OpenSystem, Reversed
-from negfadj.primitives.whole_sweep import Source, has_kernel, sweep_blocks, whole_sweep
+from negfadj.primitives.whole_sweep import Source, sweep_blocks, whole_sweep
 
 ENERGIES = np.array([-0.4, 0.3])
 ETA = 0.05
@@ -54,15 +54,14 @@ def test_whole_sweep_is_the_sweep_block_by_block(
     w = host(expected[-1][1])
     assert np.max(np.abs(host(found.w) - w)) <= 1e4 * EPS * scale * np.abs(w).max()
     last = whole_sweep(z, blocks, keep=False)
-    assert len(last.factors) == 1 and last.w is None and last.reaction is None
+    assert len(last.factors) == 1 and last.w is None and last.carried is None
     assert np.array_equal(host(last.factors[0]), host(found.factors[-1]))
 
 
-def test_reaction_is_the_columns_through_the_inverse() -> None:
-    device = random_device(5, is_complex=False)
-    system = rebuild(open_system(device, ENERGIES), self_energies=(), blocks=(), supports=())  # A is Hermitian
+def test_columns_of_two_blocks_go_through_the_inverse() -> None:
+    system = system_of(5, overlap=False, sparse=False, structured=True)
     z, blocks = sweep_blocks(system)
-    ends = np.concatenate([[0], np.cumsum(device.hamiltonian.block_sizes)])
+    ends = np.concatenate([[0], np.cumsum(system.hamiltonian.block_sizes)])
     rng = np.random.default_rng(0)
     whole = np.zeros((2, ends[-1], 3), dtype=complex)
     sources = []
@@ -70,25 +69,47 @@ def test_reaction_is_the_columns_through_the_inverse() -> None:
         columns = rng.normal(size=(2, ends[block + 1] - ends[block], count)) + 0j
         whole[:, ends[block] : ends[block + 1], at : at + count] = columns
         sources.append(Source(block, columns, at))
-    found = whole_sweep(z, blocks, sources=sources, keep=False, reaction=True)
+    found = whole_sweep(z, blocks, sources=sources, keep=True)
     a = dense(system)
-    expected = np.swapaxes(whole, -1, -2).conj() @ np.linalg.solve(a, whole)
-    assert np.max(np.abs(found.reaction - expected)) <= 1e3 * EPS * np.linalg.cond(a).max() * np.abs(expected).max()
+    expected = np.linalg.solve(a, whole)[:, ends[-2] :]
+    limit = 1e3 * EPS * np.linalg.cond(a).max() * np.abs(expected).max()
+    assert np.max(np.abs(found.factors[-1] @ found.w - expected)) <= limit
+    assert found.carried[-1] is found.w and len(found.carried) == len(blocks)
+    assert np.all(found.carried[1][:, :, 1:] == 0) and np.any(found.carried[2][:, :, 1:] != 0)
+
+
+def test_growth_is_the_largest_entry_of_all_factors(backend: Backend) -> None:
+    system = backend(system_of(3, overlap=True, sparse=True, structured=True))
+    z, blocks = sweep_blocks(system)
+    found, last = (whole_sweep(z, blocks, keep=keep) for keep in (True, False))
+    expected = np.max([np.abs(host(g)).max(axis=(1, 2)) for g in found.factors], axis=0)
+    assert np.allclose(host(found.growth), expected, rtol=8 * EPS, atol=0)
+    assert np.allclose(host(last.growth), expected, rtol=8 * EPS, atol=0)
+    assert np.array_equal(host(left_connected(system).growth), host(found.growth))
+
+
+def test_growth_shows_a_level_of_the_cut_device(backend: Backend) -> None:
+    device = random_device(5, overlap=False, is_complex=False)
+    level = float(np.linalg.eigvalsh(device.hamiltonian.diagonal[0])[0])
+    system = backend(rebuild(open_system(device, np.array([0.3, level])), self_energies=(), blocks=(), supports=()))
+    growth = host(left_connected(system).growth)
+    assert growth[0] < 1e6 and not growth[1] < 1e12
 
 
 def test_real_energies_and_blocks_give_a_real_sweep() -> None:
     device = random_device(5, is_complex=False)
     system = rebuild(open_system(device, ENERGIES), z=ENERGIES, self_energies=(), blocks=(), supports=())
     z, blocks = sweep_blocks(system)
-    found = whole_sweep(z, blocks, keep=False, sources=[Source(0, np.ones((1, 3, 1)), 0)], reaction=True)
-    assert {x.dtype for x in (*found.factors, found.w, found.reaction)} == {np.dtype(float)}
+    found = whole_sweep(z, blocks, keep=False, sources=[Source(0, np.ones((1, 3, 1)), 0)])
+    assert {x.dtype for x in (*found.factors, found.w)} == {np.dtype(float)}
 
 
-def test_columns_that_no_block_starts_are_none() -> None:
+def test_sweep_without_columns_carries_none() -> None:
     z, blocks = sweep_blocks(system_of(2, overlap=False, sparse=False, structured=False))
-    assert whole_sweep(z, blocks, keep=True, reaction=True).reaction.shape == (2, 0, 0)
+    found = whole_sweep(z, blocks, keep=True)
+    assert found.w is None and found.carried is None
 
 
 def test_other_matrices_are_left_to_the_steps() -> None:
     system = system_of(2, overlap=False, sparse=False, structured=False)
-    assert sweep_blocks(Adjoint(system)) is None and not has_kernel(system.z)
+    assert sweep_blocks(Adjoint(system)) is None

@@ -1,0 +1,222 @@
+"""The whole sweep of block elimination, one call a block: A_ii is made, folded and inverted with all of it in cache.
+
+    g_i = (z S_ii − H_ii − Σ_i − L g_{i−1} U)⁻¹,   w_i = −L (g_{i−1} w_{i−1}) (+ new columns)
+
+Four twins for four kinds of hopping: one entry a row and column (gathered), few entries, real (half the work), complex.
+Columns that are zero from some place on, an energy's closed channels, are left out.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .blas import multiply, product_buffers
+from .halved_inverse import PLAIN, inverse_buffers, invert
+
+Sweep = namedtuple("Sweep", "factors w growth carried")
+
+
+@njit(cache=True, nogil=True)
+def _width(w):  # type: ignore[no-untyped-def]
+    """Columns up to the last that is not zero."""
+    for width in range(w.shape[1], 0, -1):
+        for i in range(w.shape[0]):
+            if w[i, width - 1] != 0:
+                return width
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _made(z, onsite, overlap, sigma, a):  # type: ignore[no-untyped-def]
+    """a = z S − H − Σ; an overlap or Σ of no size is the identity or zero."""
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            a[i, j] = -onsite[i, j]
+        if overlap.size > 0:
+            for j in range(n):
+                a[i, j] += z * overlap[i, j]
+        else:
+            a[i, i] += z
+        if sigma.size > 0:
+            for j in range(n):
+                a[i, j] -= sigma[i, j]
+
+
+@njit(cache=True, nogil=True)
+def _inverted(a, growth, buffers):  # type: ignore[no-untyped-def]
+    """a ← a⁻¹; the larger of `growth` and its largest entry, infinite where an entry is NaN."""
+    invert(a, buffers)
+    largest = 0.0
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            size = a[i, j].real ** 2 + a[i, j].imag ** 2
+            if size > largest:
+                largest = size
+            elif size != size:
+                return np.inf
+    return max(growth, np.sqrt(largest))
+
+
+@njit(cache=True, nogil=True)
+def _first(z, onsite, overlap, sigma, growth, g_out):  # type: ignore[no-untyped-def]
+    buffers = inverse_buffers(onsite.shape[0], g_out)
+    for k in range(z.shape[0]):
+        _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], g_out[k])
+        growth[k] = _inverted(g_out[k], growth[k], buffers)
+
+
+@njit(cache=True, nogil=True)
+def _gathered(z, onsite, overlap, sigma, left, column_of_row, right, row_of_column, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+    n, m = onsite.shape[0], g.shape[1]
+    buffers = inverse_buffers(n, g_out)
+    products, y = product_buffers(g_out), np.empty((m, w.shape[2]), g.dtype)
+    for k in range(z.shape[0]):
+        a, by_row, by_column = g_out[k], left[k % left.shape[0]], right[k % right.shape[0]]
+        _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
+        for i in range(n):
+            row, value = g[k, column_of_row[i]], by_row[i]
+            if value != 0:
+                for j in range(n):
+                    a[i, j] -= value * row[row_of_column[j]] * by_column[j]
+        growth[k] = _inverted(a, growth[k], buffers)
+        width = _width(w[k])
+        multiply(g[k], w[k, :, :width], y[:, :width], 1.0, 0.0, PLAIN, PLAIN, products)
+        for i in range(n):
+            for j in range(width):
+                w_out[k, i, j] = -by_row[i] * y[column_of_row[i], j]
+
+
+@njit(cache=True, nogil=True)
+def _sparse(z, onsite, overlap, sigma, lower_at, lower, upper_at, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+    """`lower_at` (2, entries) are rows and columns of the entries `lower` of L, and so for U."""
+    n, m = onsite.shape[0], g.shape[1]
+    buffers, y = inverse_buffers(n, g_out), np.empty((m, w.shape[2]), g.dtype)
+    is_done, is_carried = np.empty(m, np.bool_), np.empty(m, np.bool_)
+    for k in range(z.shape[0]):
+        a = g_out[k]
+        _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
+        for e in range(lower.shape[0]):
+            to, row, value = a[lower_at[0, e]], g[k, lower_at[1, e]], lower[e]
+            for f in range(upper.shape[0]):
+                to[upper_at[1, f]] -= value * row[upper_at[0, f]] * upper[f]
+        growth[k] = _inverted(a, growth[k], buffers)
+        width, is_done[:] = _width(w[k]), False
+        for i in range(m):
+            is_carried[i] = np.any(w[k, i, :width] != 0)
+        for e in range(lower.shape[0]):
+            place = lower_at[1, e]
+            if not is_done[place]:  # y = g w where L asks for it, from the rows of w that are not zero
+                is_done[place] = True
+                y[place, :width] = 0
+                for i in range(m):
+                    if is_carried[i]:
+                        value = g[k, place, i]
+                        for j in range(width):
+                            y[place, j] += value * w[k, i, j]
+            for j in range(width):
+                w_out[k, lower_at[0, e], j] -= lower[e] * y[place, j]
+
+
+@njit(cache=True, nogil=True)
+def _real(z, onsite, overlap, sigma, lower, upper, g, g_parts, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+    """`g_parts` (E, m, 2m) are the real and imaginary parts of g side by side in every entry."""
+    n, m = lower.shape
+    buffers = inverse_buffers(n, g_out)
+    products, real_products = product_buffers(g_out), product_buffers(lower)
+    parts, stacked = np.empty((n, 2 * m), lower.dtype), np.empty((2 * n, m), lower.dtype)
+    folded, transfer = np.empty((2 * n, n), lower.dtype), np.empty((n, m), g.dtype)
+    for k in range(z.shape[0]):
+        a = g_out[k]
+        _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
+        multiply(lower, g_parts[k], parts, 1.0, 0.0, PLAIN, PLAIN, real_products)
+        for i in range(n):
+            for j in range(m):
+                re, im = parts[i, 2 * j], parts[i, 2 * j + 1]
+                stacked[i, j], stacked[n + i, j] = re, im
+                transfer[i, j] = -complex(re, im)
+        multiply(stacked, upper, folded, 1.0, 0.0, PLAIN, PLAIN, real_products)
+        for i in range(n):
+            for j in range(n):
+                a[i, j] -= complex(folded[i, j], folded[n + i, j])
+        growth[k] = _inverted(a, growth[k], buffers)
+        width = _width(w[k])
+        multiply(transfer, w[k, :, :width], w_out[k, :, :width], 1.0, 0.0, PLAIN, PLAIN, products)
+
+
+@njit(cache=True, nogil=True)
+def _complex(z, onsite, overlap, sigma, lower, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+    n, m = lower.shape[1], lower.shape[2]
+    buffers = inverse_buffers(n, g_out)
+    products, transfer = product_buffers(g_out), np.empty((n, m), g.dtype)
+    for k in range(z.shape[0]):
+        a, left, right = g_out[k], lower[k % lower.shape[0]], upper[k % upper.shape[0]]
+        _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
+        multiply(left, g[k], transfer, 1.0, 0.0, PLAIN, PLAIN, products)
+        multiply(transfer, right, a, -1.0, 1.0, PLAIN, PLAIN, products)
+        growth[k] = _inverted(a, growth[k], buffers)
+        width = _width(w[k])
+        multiply(transfer, w[k, :, :width], w_out[k, :, :width], -1.0, 0.0, PLAIN, PLAIN, products)
+
+
+def whole_sweep(z: np.ndarray, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool) -> Sweep:
+    """The twin of `negfadj.primitives.whole_sweep`."""
+    n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
+    growth = np.zeros(z.shape, z.real.dtype)
+    factors: list[np.ndarray] = []
+    carried: list[np.ndarray] = []
+    g: Any = None
+    w: Any = None
+    for i, block in enumerate(blocks):
+        g, w = _step(z, block, g, w, growth, n_columns)
+        for source in sources:
+            if source.block == i:
+                w[:, :, source.at : source.at + source.columns.shape[-1]] += source.columns
+        factors, carried = ([*factors, g], [*carried, w]) if keep else ([g], [w])
+    return Sweep(tuple(factors), w if n_columns else None, growth, tuple(carried) if n_columns and keep else None)
+
+
+def _step(z: np.ndarray, block: Any, g: Any, w: Any, growth: np.ndarray, n_columns: int) -> tuple[Any, Any]:
+    """g_i, and w_i without its new columns; `growth` is brought up to date."""
+    n, dtype = block.onsite.shape[-1], z.dtype
+    nothing = np.empty((0, 0), dtype)
+
+    def taken(x: Any) -> np.ndarray:
+        return np.ascontiguousarray(x, dtype)
+
+    made = (
+        taken(block.onsite),
+        nothing if block.overlap is None else taken(block.overlap),
+        nothing[None] if block.self_energy is None else taken(block.self_energy),
+    )
+    g_out = np.empty((z.shape[0], n, n), dtype)
+    w_out = np.zeros((z.shape[0], n, n_columns), dtype)
+    lower, upper = block.lower, block.upper
+    if g is None:
+        _first(z, *made, growth, g_out)
+    elif hasattr(lower, "by_row"):
+        columns = np.arange(n) if lower.column_of_row is None else lower.column_of_row
+        rows = np.arange(n) if upper.row_of_column is None else upper.row_of_column
+        left, right = taken(lower.by_row), taken(upper.by_column)
+        _gathered(z, *made, left, columns, right, rows, g, w, growth, g_out, w_out)
+    elif getattr(lower, "entries", None) is not None and upper.entries is not None:
+        pairs = (x for hop in (lower, upper) for x in (np.stack(hop.entries[:2]), hop.entries[2]))
+        _sparse(z, *made, *pairs, g, w, growth, g_out, w_out)
+    elif hasattr(lower, "block"):
+        parts = g.view(lower.block.dtype)
+        pair = (np.ascontiguousarray(x.block[0]) for x in (lower, upper))
+        _real(z, *made, *pair, g, parts, w, growth, g_out, w_out)
+    else:
+        _complex(z, *made, *(taken(_at(x, z)) for x in (lower, upper)), g, w, growth, g_out, w_out)
+    return g_out, w_out
+
+
+def _at(hopping: Any, z: np.ndarray) -> Any:
+    """A hopping given by H and S at every energy."""
+    if hasattr(hopping, "hamiltonian"):
+        return z[:, None, None] * hopping.overlap - hopping.hamiltonian
+    return hopping
