@@ -38,10 +38,10 @@ class Row:
         """What --json prints."""
         return {
             "case": self.case,
-            "value": None if math.isnan(self.value) else self.value,
+            "value": None if math.isnan(self.value) else float(self.value),
             "unit": self.unit,
             "bar": self.bar_text,
-            "pass": self.passed,
+            "pass": bool(self.passed),
         }
 
     def as_text(self) -> str:

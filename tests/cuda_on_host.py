@@ -111,7 +111,7 @@ class HostCupy:
 
     def __post_init__(self) -> None:
         self.ndarray = type("ndarray", (), {})  # array_api_compat asks for it; no array of the tests is one
-        for name in ("abs", "arange", "broadcast_to", "empty", "eye", "where", "zeros", "zeros_like"):
+        for name in ("abs", "arange", "broadcast_to", "empty", "eye", "maximum", "where", "zeros", "zeros_like"):
             setattr(self, name, self._viewed(getattr(np, name)))
         self.ascontiguousarray, self.int64, self.uint64 = self._viewed(np.ascontiguousarray), np.int64, np.uint64
         self.asarray = self._viewed(np.asarray)

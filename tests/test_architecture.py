@@ -24,7 +24,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "electrostatics": ("words", "array", "data"),
     "models": ("words", "array", "data"),
     "physics": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models"),
-    "callers": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics"),
+    "objectives": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics"),
+    "callers": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics", "objectives"),
 }
 
 # The floor of a module by the name after "negfadj."; the package itself, negfadj/__init__.py, is a caller.
@@ -41,6 +42,8 @@ FLOOR: dict[str, str] = {
     "electrostatics": "electrostatics",
     "models": "models",
     "physics": "physics",
+    "objectives": "objectives",
+    "embedding": "callers",
     "callers": "callers",
     "testing": "callers",
     "__main__": "callers",
@@ -49,11 +52,13 @@ FLOOR: dict[str, str] = {
 AUTODIFF = {"autograd", "casadi", "flax", "jax", "jaxlib", "pytensor", "tensorflow", "theano", "torch"}
 NOT_EAGER = {
     "ase",
+    "cffi",
     "cupy",
     "h5netcdf",
     "h5py",
     "matplotlib",
     "numba",
+    "openmdao",
     "pyamg",
     "pydantic",
     "rich",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from self_energies import self_energy
+from verified import Comparison
 
 import negfadj as na
 from negfadj.primitives.lead_blocks import LeadBlocks, lead_blocks
@@ -17,6 +18,7 @@ from negfadj.primitives.surface import surface_green
 from negfadj.primitives.taylor import taylor_lead_blocks, taylor_surface_green
 from negfadj.primitives.transmission_derivatives import transmission_derivatives
 
+CODE = "AD-NEGF"
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "reference"
 
 
@@ -59,24 +61,24 @@ def device_of(data: dict[str, np.ndarray], diagonal: str = "hd") -> na.Device:
     return na.Device(h, leads, overlap=s)
 
 
-def test_adnegf_transmission_is_matched() -> None:
+def test_adnegf_transmission_is_matched(compare: Comparison) -> None:
     data = load("gnr_l3")
     found = na.transmission(device_of(data), data["ee"], eta=float(data["etaLead"]))
-    assert np.max(np.abs(found - data["T"])) <= 1e-6
+    compare("gnr_l3", "T(E)", found, data["T"], 1e-6)
 
 
 @pytest.mark.parametrize(("lead", "side"), [(0, "L"), (1, "R")])
-def test_adnegf_self_energy_is_matched(lead: int, side: str) -> None:
+def test_adnegf_self_energy_is_matched(lead: int, side: str, compare: Comparison) -> None:
     data = load("gnr_l3")
     device, eta = device_of(data), float(data["etaLead"])
     place = slice(None) if len(data[f"se{side}"][0]) == device.leads[lead].coupled_shape[0] else slice(0, 9)
     for k in range(0, 100, 9):
         found = self_energy(device.leads[lead], data["ee"][k : k + 1], eta)[0]
         # η in the coupling moves Σ by η |S_c g A_c'|
-        assert np.max(np.abs(found[place, place] - data[f"se{side}"][k])) <= 1e-3
+        compare("gnr_l3", "Σ, whose coupling has no broadening there", found[place, place], data[f"se{side}"][k], 1e-3)
 
 
-def test_adnegf_density_of_states_is_ours_without_the_off_diagonal_blocks() -> None:
+def test_adnegf_density_of_states_is_ours_without_the_off_diagonal_blocks(compare: Comparison) -> None:
     # a known omission of that code, 5.6–7.9 %: ours must not be it
     data = load("gnr_l3")
     device, eta = device_of(data), float(data["etaLead"])
@@ -94,8 +96,8 @@ def test_adnegf_density_of_states_is_ours_without_the_off_diagonal_blocks() -> N
         g = np.linalg.inv(a)
         assert abs(found[k] + np.trace(g @ s).imag / np.pi) <= 1e-11 * abs(found[k])
         blocks = [np.trace(g[x:y, x:y] @ s[x:y, x:y]).imag for x, y in zip(offsets, offsets[1:])]
-        theirs = data["DOS"][chosen[k]]
-        assert abs(theirs + sum(blocks) / np.pi) <= 1e-4 * abs(theirs)
+        ours, theirs = [-sum(blocks) / np.pi], [data["DOS"][chosen[k]]]
+        compare("gnr_l3", "density of states without its off-diagonal blocks", ours, theirs, 1e-4, relative=True)
     assert np.max(np.abs(found / data["DOS"][chosen] - 1)) >= 0.02
 
 
@@ -107,46 +109,52 @@ def _hermitian(x: np.ndarray) -> np.ndarray:
     return (x + x.conj().T) / 2
 
 
-def test_adnegf_gradient_to_the_device_is_matched() -> None:
+def test_adnegf_gradient_to_the_device_is_matched(compare: Comparison) -> None:
     data = load("gnr_l3_disorder_gradient")
     device = device_of(data, "hd_dis")
     value, pullback = na.transmission_vjp(device, data["ee"], eta=float(data["eta"]))
-    assert np.max(np.abs(value - data["T"])) <= 1e-4  # |dT/dη| η where the broadening of its coupling differs
+    system = "gnr_l3_disorder_gradient"
+    compare(system, "T(E)", value, data["T"], 1e-4)  # |dT/dη| η where the broadening of its coupling differs
     bar = pullback(np.ones_like(value)).device.hamiltonian
     for i in range(5):
-        assert _relative(bar.diagonal[i], _hermitian(data[f"g_hd_{i}"])) <= 1e-4
+        theirs = _hermitian(data[f"g_hd_{i}"])
+        compare(system, "gradient by the device's blocks", bar.diagonal[i], theirs, 1e-4, relative=True)
 
 
 @pytest.mark.parametrize(("lead", "side"), [(0, "l"), (1, "r")])
-def test_adnegf_gradient_to_the_leads_is_matched(lead: int, side: str) -> None:
+def test_adnegf_gradient_to_the_leads_is_matched(lead: int, side: str, compare: Comparison) -> None:
     # H is real: T(H) = T(H*), so the true gradient is real, as ours is; the imaginary parts there are no gradient
     data = load("gnr_l3_disorder_gradient")
     device = device_of(data, "hd_dis")
     _, pullback = na.transmission_vjp(device, data["ee"], eta=float(data["eta"]))
     bar = pullback(np.ones(len(data["ee"]))).device.leads[lead]
     assert np.max(np.abs(bar.onsite.imag)) <= 1e-10 and np.max(np.abs(bar.hopping.imag)) <= 1e-10
-    assert _relative(bar.onsite.real, _hermitian(data[f"gref_{side}hd"]).real) <= 1e-4
     hopping = data[f"gref_{side}hu"]
-    assert _relative(bar.hopping.real, (hopping.conj().T if side == "l" else hopping).real) <= 1e-4
+    theirs = (_hermitian(data[f"gref_{side}hd"]).real, (hopping.conj().T if side == "l" else hopping).real)
+    for found, expected in zip((bar.onsite.real, bar.hopping.real), theirs):
+        system = "gnr_l3_disorder_gradient"
+        compare(system, "gradient by the leads' blocks, real parts", found, expected, 1e-4, relative=True)
 
 
 @pytest.mark.parametrize("eta", ["0.001", "0.01"])
-def test_adnegf_energy_derivatives_are_matched_in_its_convention(eta: str) -> None:
+def test_adnegf_energy_derivatives_are_matched_in_its_convention(eta: str, compare: Comparison) -> None:
     data = load("gnr_l1_energy_derivatives")
     found = _derivatives_with_real_energy_in_the_coupling(device_of(data), data["E"], float(eta))
     for order, expected in enumerate(data[f"unr_eta{eta}_ur0"]):
-        assert _relative(found[:, order], expected) <= 1e-7  # asked for: 1e-3
+        system, what = "gnr_l1_energy_derivatives", "T to T‴, η not in the coupling"
+        compare(system, what, found[:, order], expected, 1e-7, relative=True)  # asked for: 1e-3
 
 
 @pytest.mark.parametrize(("eta", "tolerance"), [(1e-3, 1e-2), (1e-2, 2e-2)])
 def test_adnegf_energy_derivatives_are_matched_up_to_the_broadening_of_the_coupling(
-    eta: float, tolerance: float
+    eta: float, tolerance: float, compare: Comparison
 ) -> None:
     # tolerance: η in A_c moves T^(k) by η |S_c|/|A_c| relative, times k·|dA_c/dE|/|A_c| for the derivatives
     data = load("gnr_l1_energy_derivatives")
     found = na.transmission_derivatives(device_of(data), data["E"], eta=eta, device_eta=eta, order=3)
     for order, expected in enumerate(data[f"unr_eta{eta}_ur0"]):
-        assert _relative(found[:, order], expected) <= tolerance
+        what = f"T to T‴ at η = {eta:g}"
+        compare("gnr_l1_energy_derivatives", what, found[:, order], expected, tolerance, relative=True)
 
 
 def test_adnegf_implicit_second_derivative_is_not_ours() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from self_energies import self_energy
+from verified import Comparison
 
 import negfadj as na
 from negfadj.primitives.lead_blocks import lead_blocks
 from negfadj.primitives.modes import bloch_modes, hopping_basis
 
+CODE = "Kwant 1.5.0"
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "reference"
 SYSTEMS = pytest.mark.parametrize("name", ["wire_W8_L50", "wire_W32_L50", "agnr_16_L30"])
 
@@ -41,41 +43,41 @@ def tabulated(data: dict[str, np.ndarray]) -> na.Device:
 
 
 @SYSTEMS
-def test_kwant_transmission_is_matched_at_real_energies(name: str) -> None:
+def test_kwant_transmission_is_matched_at_real_energies(name: str, compare: Comparison) -> None:
     data = load(name)
     found = na.transmission(device_of(data), data["energies"])
-    assert np.max(np.abs(found - data["T_smatrix"])) <= 1e-11  # asked for: 1e-8
-    assert np.max(np.abs(found - data["T_greens"])) <= 1e-11
+    compare(name, "T(E), by its scattering matrix", found, data["T_smatrix"], 1e-11)  # asked for: 1e-8
+    compare(name, "T(E), by its Green's function", found, data["T_greens"], 1e-11)
 
 
 @SYSTEMS
 @pytest.mark.parametrize("lead", [0, 1])
-def test_kwant_open_channels_are_matched(name: str, lead: int) -> None:
+def test_kwant_open_channels_are_matched(name: str, lead: int, compare: Comparison) -> None:
     data = load(name)
     found = na.open_channels(device_of(data), data["energies"], lead=lead)
-    assert np.array_equal(found, data["n_modes"][lead])
+    compare(name, "open channels of both leads", found, data["n_modes"][lead], 0)
 
 
 @SYSTEMS
-def test_kwant_reflection_completes_the_channels(name: str) -> None:
+def test_kwant_reflection_completes_the_channels(name: str, compare: Comparison) -> None:
     data = load(name)
     energies = data["energies"][::5]
     found = na.transmission_matrix(device_of(data), energies)
     expected = data["n_modes"][0][::5] - data["T_smatrix"][::5]
-    assert np.max(np.abs(found[:, 0, 0] - expected)) <= 1e-10
+    compare(name, "reflection", found[:, 0, 0], expected, 1e-10)
 
 
 @SYSTEMS
 @pytest.mark.parametrize("source", ["modes", "stored self-energy"])
-def test_kwant_transmission_at_the_observed_energies_is_matched(name: str, source: str) -> None:
+def test_kwant_transmission_at_the_observed_energies_is_matched(name: str, source: str, compare: Comparison) -> None:
     data = load(name)
     device = tabulated(data) if source != "modes" else device_of(data)
-    assert np.max(np.abs(na.transmission(device, data["E_obs"]) - data["T_obs"])) <= 1e-11
+    compare(name, f"T by {source}", na.transmission(device, data["E_obs"]), data["T_obs"], 1e-11)
 
 
 @SYSTEMS
 @pytest.mark.parametrize("side", ["L", "R"])
-def test_kwant_self_energy_is_matched(name: str, side: str) -> None:
+def test_kwant_self_energy_is_matched(name: str, side: str, compare: Comparison) -> None:
     data = load(name)
     device = device_of(data)
     block = 0 if side == "L" else len(data["H_diag"]) - 1
@@ -84,49 +86,49 @@ def test_kwant_self_energy_is_matched(name: str, side: str) -> None:
         found = self_energy(device.leads[0 if side == "L" else 1], np.array([e]))[0]
         expected = np.zeros_like(found)
         expected[rows[:, None], rows[None, :]] = data[f"Sigma_{side}"][k]
-        assert np.max(np.abs(found - expected)) <= 1e-11
+        compare(name, "Σ of both leads", found, expected, 1e-11)
 
 
 # With the stored Σ every figure is one inverse: eps · cond(A) ~ 1e-13; asked for: 1e-9
 @SYSTEMS
-def test_kwant_local_density_of_states_is_matched(name: str) -> None:
+def test_kwant_local_density_of_states_is_matched(name: str, compare: Comparison) -> None:
     data = load(name)
     found = na.local_density_of_states(tabulated(data), data["E_obs"])
-    assert np.max(np.abs(found - data["ldos"])) <= 1e-12
+    compare(name, "local density of states", found, data["ldos"], 1e-12)
 
 
 @SYSTEMS
-def test_kwant_density_of_a_lead_is_matched(name: str) -> None:
+def test_kwant_density_of_a_lead_is_matched(name: str, compare: Comparison) -> None:
     data = load(name)
     found = 2 * np.pi * na.lead_density(tabulated(data), data["E_obs"], source=0)
-    assert np.max(np.abs(found - data["density_from_lead0"])) <= 1e-11
+    compare(name, "density from one lead", found, data["density_from_lead0"], 1e-11)
 
 
 @SYSTEMS
-def test_kwant_bond_currents_are_matched(name: str) -> None:
+def test_kwant_bond_currents_are_matched(name: str, compare: Comparison) -> None:
     data = load(name)
     device = tabulated(data)
     found = na.bond_current(device, data["E_obs"], source=0)
     place = {tuple(pair): k for k, pair in enumerate(np.asarray(device.bonds).tolist())}
-    seen = set()
-    for k, (a, b) in enumerate(data["bonds"].tolist()):
-        sign, pair = (1, (a, b)) if a < b else (-1, (b, a))
-        seen.add(pair)
-        assert np.max(np.abs(sign * found[:, place[pair]] - data["bond_current_from_lead0"][:, k])) <= 1e-11
-    assert len(seen) == len(place)
+    pairs = [(a, b) if a < b else (b, a) for a, b in data["bonds"].tolist()]
+    signs = np.where(data["bonds"][:, 0] < data["bonds"][:, 1], 1, -1)
+    ours = signs * found[:, [place[pair] for pair in pairs]]
+    compare(name, "bond currents", ours, data["bond_current_from_lead0"], 1e-11)
+    assert set(pairs) == set(place)
 
 
-def test_kwant_shot_noise_is_matched() -> None:
+def test_kwant_shot_noise_is_matched(compare: Comparison) -> None:
     modes, data = load("modes_wire_W8"), load("wire_W8_L50")
     found = na.shot_noise_factor(device_of(data), modes["E_obs"])
     expected = [float(modes[f"shotnoise_{k}"]) for k in range(3)]
-    assert np.max(np.abs(found - expected)) <= 1e-11
+    compare("wire_W8_L50", "Σ T_n(1 − T_n)", found, expected, 1e-11)
 
 
-def test_kwant_transmission_eigenvalues_sum_to_the_transmission() -> None:
+def test_kwant_transmission_eigenvalues_sum_to_the_transmission(compare: Comparison) -> None:
     modes, data = load("modes_wire_W8"), load("wire_W8_L50")
     found = na.transmission(device_of(data), modes["E_obs"])
-    assert np.max(np.abs(found - [modes[f"T_eig_{k}"].sum() for k in range(3)])) <= 1e-11
+    expected = [modes[f"T_eig_{k}"].sum() for k in range(3)]
+    compare("wire_W8_L50", "sum of its transmission eigenvalues", found, expected, 1e-11)
 
 
 @pytest.mark.parametrize("side", ["L", "R"])
@@ -137,7 +139,7 @@ def test_kwant_momenta_are_two_for_every_open_channel(side: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["L", "R"])
-def test_kwant_momenta_are_the_phases_of_the_bloch_factors(side: str) -> None:
+def test_kwant_momenta_are_the_phases_of_the_bloch_factors(side: str, compare: Comparison) -> None:
     modes, data = load("modes_wire_W8"), load("wire_W8_L50")
     lead = device_of(data).leads["LR".index(side)]
     blocks = lead_blocks(lead, modes["E_obs"].astype(complex))
@@ -147,23 +149,24 @@ def test_kwant_momenta_are_the_phases_of_the_bloch_factors(side: str) -> None:
     found = bloch_modes(blocks.onsite, a01, a10, basis, at_real_energy=True)
     for k in range(3):
         phases = np.sort(np.angle(found.factors[k][found.propagating[k]]))
-        assert np.max(np.abs(phases - np.sort(modes[f"momenta_{side}_{k}"]))) <= 1e-10
+        compare("wire_W8_L50", "momenta of the modes", phases, np.sort(modes[f"momenta_{side}_{k}"]), 1e-10)
 
 
-def test_kwant_differences_are_the_sensitivity() -> None:
+def test_kwant_differences_are_the_sensitivity(compare: Comparison) -> None:
     differences, data = load("fd_gradient_wire_W8"), load("wire_W8_L50")
     found = na.transmission_sensitivity(device_of(data), differences["E"])
     sites = differences["sites"] @ [8, 1]
     # central differences of step 1e-4: h² T‴/6 ~ 1e-8 · T‴/6
-    assert np.max(np.abs(found[:, sites] - differences["dT_dV"])) <= 1e-7
+    compare("wire_W8_L50", "dT/dV map beside differences of its T", found[:, sites], differences["dT_dV"], 1e-7)
 
 
-def test_kwant_differences_are_the_onsite_gradient() -> None:
+def test_kwant_differences_are_the_onsite_gradient(compare: Comparison) -> None:
     differences, data = load("fd_gradient_wire_W8"), load("wire_W8_L50")
     sites = differences["sites"] @ [8, 1]
     for k, e in enumerate(differences["E"]):
         bar = na.transmission_vjp(device_of(data), np.array([e]))[1](np.ones(1), wrt="onsite")
-        assert np.max(np.abs(bar.device.hamiltonian.onsite[sites] - differences["dT_dV"][k])) <= 1e-7
+        found = bar.device.hamiltonian.onsite[sites]
+        compare("wire_W8_L50", "gradient by on-site energies beside differences", found, differences["dT_dV"][k], 1e-7)
 
 
 def test_kwant_transmission_by_decimation_is_off_by_the_broadening() -> None:

@@ -1,0 +1,137 @@
+"""Where an optimisation ended, and the error it ends with when a step fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..array import brief_repr
+from ..errors import ConvergenceError, NegfadjError
+from ..typing import Array
+from .objective import Objective
+from .parameters import brief_values
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """How an optimisation ended.
+
+    Attributes
+    ----------
+    x, value : array (n,), float
+        Where the method ended, and the objective there.
+    best_x, best_value : array (n,), float
+        The smallest value met on the way.
+    parameters : dict
+        The parameters by name at `best_x`, in the model's units.
+    history : array, shape (n_evaluations,)
+        The objective, evaluation by evaluation.
+    gradients : int
+        Evaluations with gradient, or of the Jacobian.
+    success : bool
+        Whether the method says that it has converged.
+    message : str
+        Why it ended.
+    """
+
+    x: Array
+    value: float
+    best_x: Array
+    best_value: float
+    parameters: dict[str, Any]
+    history: Array
+    gradients: int
+    success: bool
+    message: str
+
+    __repr__ = brief_repr
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the objective."""
+        return len(self.history)
+
+
+class OptimisationError(ConvergenceError):
+    """A step of an optimisation led where the objective has no value; the best point met is kept.
+
+    Attributes
+    ----------
+    best_x : array (n,)
+        Where to start again.
+    best_value : float
+    history : array, shape (n_evaluations,)
+    """
+
+    def __init__(self, message: str, *, best_x: Array, best_value: float, history: Array) -> None:
+        super().__init__(message)
+        self.best_x = best_x
+        self.best_value = best_value
+        self.history = history
+
+
+class Stop(Exception):
+    """Ends a method of SciPy from inside the objective: the evaluations allowed are used up."""
+
+
+@dataclass(eq=False)
+class Watch:
+    """One optimisation as it runs: calls go through it, which counts them and keeps the best point."""
+
+    objective: Objective
+    max_evaluations: int | None
+    history: list[float] = field(default_factory=list)
+    best_x: Array | None = None
+    gradients: int = 0
+
+    def __call__(self, function: Callable[[Array], Any], value_of: Callable[[Any], float], x: Array) -> Any:
+        """function(x), recorded with its value; a failure names x and the best point so far."""
+        if self.max_evaluations is not None and len(self.history) >= self.max_evaluations:
+            raise Stop
+        found = self.guarded(function, x)
+        value = value_of(found)
+        if self.best_x is None or value < min(self.history):
+            self.best_x = np.array(x)
+        self.history.append(value)
+        return found
+
+    def guarded(self, function: Callable[[Array], Any], x: Array) -> Any:
+        """function(x), or an `OptimisationError`; the first point's own error as it is."""
+        try:
+            return function(x)
+        except NegfadjError as error:
+            if self.best_x is None:
+                raise
+            parameters = self.objective.parameters
+            at = brief_values(parameters.values(x)) if np.all(np.isfinite(x)) else f"x = {x}"
+            raise OptimisationError(
+                f"step {len(self.history) + 1} of the optimisation failed at {at}: {error} The best value so far is "
+                f"{min(self.history):.8g} (.best_x of this error): start again from it, with tighter bounds.",
+                best_x=self.best_x,
+                best_value=min(self.history),
+                history=np.array(self.history),
+            ) from error
+
+    def optimum(self, x: Array, value: float, success: bool, message: str) -> Optimum:
+        """What is given back at the end."""
+        assert self.best_x is not None
+        return Optimum(
+            x,
+            value,
+            self.best_x,
+            min(self.history),
+            self.objective.parameters.values(self.best_x),
+            np.array(self.history),
+            self.gradients,
+            success,
+            message,
+        )
+
+    def stopped(self) -> Optimum:
+        """What is given back when the evaluations are used up."""
+        assert self.best_x is not None
+        message = f"stopped after {self.max_evaluations} evaluations (max_evaluations); the best point met is returned."
+        return self.optimum(self.best_x, min(self.history), False, message)

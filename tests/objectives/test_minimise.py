@@ -1,0 +1,145 @@
+"""Every method of SciPy on one small device, least squares, and what happens when a step fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from objective_cases import chain_device
+
+import negfadj as na
+
+ENERGIES = np.linspace(-1.5, 1.5, 12)
+DEVICE = chain_device(10)
+TRANSMISSION = na.Quantity(na.transmission, ENERGIES)
+SITES = np.array([2, 5, 7])
+
+
+def objective_of(bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[na.Objective, np.ndarray]:
+    """Three on-site energies to recover from the T(E) they give, and those energies."""
+    model = na.HamiltonianEntries(DEVICE, onsite=SITES)
+    true = model.values["onsite"] + np.array([0.15, -0.1, 0.2])
+    target = na.transmission(model({"onsite": true}), ENERGIES)
+    parameter = na.Parameter("onsite", model.values["onsite"], bounds=bounds, scale=0.5)
+    return na.Objective(model, parameter, na.Match(TRANSMISSION, target)), true
+
+
+@pytest.mark.parametrize("method", ["L-BFGS-B", "TNC", "SLSQP", "trust-constr"])
+def test_a_method_with_bounds_keeps_them_and_finds_the_target(method: str) -> None:
+    objective, true = objective_of((-1.0, 1.0))
+    options = {"maxiter": 300} if method != "TNC" else {"maxfun": 300}
+    tolerance = 1e-11 if method != "trust-constr" else 1e-9
+    found = na.minimize(objective, method=method, tolerance=tolerance, options=options)
+    assert found.best_value == min(found.history) <= 1e-7 < found.history[0]
+    assert np.max(np.abs(found.parameters["onsite"] - true)) < 5e-3
+    assert np.all((found.best_x >= objective.bounds[0]) & (found.best_x <= objective.bounds[1]))
+
+
+@pytest.mark.parametrize("method", ["BFGS", "CG", "Newton-CG", "trust-ncg", "trust-krylov", "trust-exact"])
+def test_a_method_without_bounds_finds_the_target(method: str) -> None:
+    objective, true = objective_of()
+    found = na.minimize(objective, method=method, tolerance=1e-8)
+    assert found.best_value < 1e-12
+    assert np.max(np.abs(found.parameters["onsite"] - true)) < 1e-4
+
+
+def test_dogleg_converges_near_the_minimum() -> None:
+    objective, true = objective_of()  # its Hessian must be positive, as it is there
+    found = na.minimize(objective, x0=(true + 0.01) / 0.5, method="dogleg", tolerance=1e-10)
+    assert found.success and np.max(np.abs(found.parameters["onsite"] - true)) < 1e-6
+
+
+def test_a_method_without_gradients_has_none_calculated() -> None:
+    objective, _ = objective_of()
+    found = na.minimize(objective, method="Nelder-Mead", max_evaluations=40)
+    assert found.gradients == 0 and found.best_value < found.history[0]
+
+
+@pytest.mark.parametrize("method", ["trf", "dogbox", "lm"])
+def test_least_squares_recovers_the_numbers(method: Any) -> None:
+    objective, true = objective_of((-1.0, 1.0) if method != "lm" else (-np.inf, np.inf))
+    found = na.fit(objective, method=method, tolerance=1e-13)
+    assert found.success and found.evaluations < 15
+    assert np.max(np.abs(found.parameters["onsite"] - true)) < 1e-9
+    assert found.value == pytest.approx(objective.value(found.x), abs=1e-30)
+
+
+def test_bounds_that_exclude_the_target_are_kept() -> None:
+    start = na.HamiltonianEntries(DEVICE, onsite=SITES).values["onsite"]
+    most = float(start.max()) + 0.02
+    objective, true = objective_of((-1.0, most))
+    assert np.any(true > most)
+    for found in (na.fit(objective), na.minimize(objective)):
+        assert np.max(found.parameters["onsite"]) <= most * (1 + 1e-15)
+        assert 1e-6 < found.best_value < found.history[0]
+
+
+def test_the_search_ends_after_the_evaluations_allowed() -> None:
+    objective, _ = objective_of()
+    for found in (na.minimize(objective, max_evaluations=3), na.fit(objective, max_evaluations=3)):
+        assert found.evaluations == 3 and not found.success and "stopped after 3 evaluations" in found.message
+        assert found.best_value == min(found.history)
+        assert objective.value(found.best_x) == pytest.approx(found.best_value, rel=1e-12)
+
+
+class FailsBeyond:
+    """A model whose quantity does not converge once an on-site energy passes a limit."""
+
+    names = ("onsite",)
+
+    def __init__(self, limit: float) -> None:
+        self.inner, self.limit = na.HamiltonianEntries(DEVICE, onsite=SITES), limit
+
+    def __call__(self, values: Any) -> Any:
+        if np.max(values["onsite"] - self.inner.values["onsite"]) > self.limit:
+            raise na.ConvergenceError("a lead is singular.")
+        return self.inner(values)
+
+    def vjp(self, values: Any) -> Any:
+        return self(values), self.inner.vjp(values)[1]
+
+
+@pytest.mark.parametrize("run", [na.minimize, na.fit])
+def test_a_step_that_fails_keeps_the_best_point(run: Any) -> None:
+    plain, _ = objective_of()
+    objective = na.Objective(FailsBeyond(0.05), plain.parameters, plain.terms)
+    message = r"failed at onsite = \[.*a lead is singular.*best value so far"
+    with pytest.raises(na.OptimisationError, match=message) as e:
+        run(objective)
+    assert objective.value(e.value.best_x) == e.value.best_value == min(e.value.history)
+
+
+def test_a_start_that_fails_raises_its_own_error() -> None:
+    plain, _ = objective_of()
+    objective = na.Objective(FailsBeyond(-0.05), plain.parameters, plain.terms)
+    with pytest.raises(na.ConvergenceError, match="a lead is singular") as e:
+        na.minimize(objective)
+    assert not isinstance(e.value, na.OptimisationError)
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: na.minimize(objective_of()[0], method="steepest"), "method='steepest' is not known"),
+        (lambda: na.minimize(objective_of((-1, 1))[0], method="BFGS"), "BFGS has no bounds but parameters do"),
+        (lambda: na.fit(objective_of((-1, 1))[0], method="lm"), '"lm" has no bounds'),
+        (lambda: na.fit(objective_of()[0], method="gn"), "method='gn' is not known"),
+        (lambda: na.minimize(objective_of((-1, 1))[0], x0=[0, 3, 0]), r"x0\[1\] = 3, .*'onsite\[1\]', is outside"),
+        (lambda: na.minimize(objective_of()[0], max_evaluations=0), "max_evaluations=0"),
+        (lambda: na.minimize(objective_of()[0], options={"speed": 3}), "Unknown solver options: speed"),
+        (lambda: na.minimize(lambda x: 0.0), "objective is a function"),
+        (lambda: na.fit(lambda x: 0.0), "objective is a function"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(run: object, message: str) -> None:
+    with pytest.raises(na.InputError, match=message):
+        run()  # type: ignore[operator]
+
+
+def test_lm_with_too_few_residuals_is_refused() -> None:
+    model = na.HamiltonianEntries(DEVICE, onsite=SITES)
+    few = na.Match(na.Quantity(na.transmission, [0.1, 0.3]), 0.5)
+    objective = na.Objective(model, na.Parameter("onsite", model.values["onsite"]), few)
+    with pytest.raises(na.InputError, match="there are 2 for 3"):
+        na.fit(objective, method="lm")
