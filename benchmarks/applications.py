@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import applications_design
 import applications_doping
 import applications_fitting
 import applications_gradients
@@ -18,6 +19,7 @@ PARTS = {
     "fitting": applications_fitting.rows,
     "doping": applications_doping.rows,
     "strain": applications_strain.rows,
+    "design": applications_design.rows,
     "variability": applications_variability.rows,
     "gradients": applications_gradients.rows,
 }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import speed_model as model
 from measure import Row, median_ratio, rounds, timer, unless_it_fails
-from speed_device import arithmetic_of, cases, most_channels
+from speed_device import cases, is_real, mean_channels
 from speed_model import Work, machine_timers, predicted_seconds
 from speed_sisl import our_self_energies
 from speed_systems import WIRE_LAYERS, ribbon, wire
@@ -42,8 +42,10 @@ def device_parts(device: na.Device, energies: np.ndarray, n: int, hopping: str) 
     """What is called, and its work per energy and layer; `LEADS` is taken off every time."""
     one, currents = np.ones(len(energies)), np.ones((len(energies), len(device.bonds)))
     density = np.ones((len(energies), n * WIRE_LAYERS))
-    arithmetic, c = arithmetic_of(device, energies), most_channels(device, energies)
-    forward = model.transmission(n, hopping, c, arithmetic)
+    real, c = is_real(device), mean_channels(device, energies)
+    forward = model.transmission(n, hopping, c, is_real=real)
+    density_of_states = model.local_density(n, hopping, is_real=real)
+    flows = model.bond_currents(n, hopping, c, is_real=real)
     leads = model.chains_pullback(n) * (2 / WIRE_LAYERS)
 
     def transmission(wrt: str) -> object:
@@ -54,21 +56,21 @@ def device_parts(device: na.Device, energies: np.ndarray, n: int, hopping: str) 
         "T": (lambda: na.transmission(device, energies), forward),
         "T and full gradient": (
             lambda: transmission("all"),
-            forward + model.transmission_pullback(n, hopping, c, arithmetic, "all") + leads,
+            forward + model.transmission_pullback(n, hopping, c, "all", is_real=real) + leads,
         ),
         "T and on-site gradient": (
             lambda: transmission("onsite"),
-            forward + model.transmission_pullback(n, hopping, c, arithmetic, "onsite"),
+            forward + model.transmission_pullback(n, hopping, c, "onsite", is_real=real),
         ),
-        "LDOS": (lambda: na.local_density_of_states(device, energies), model.local_density(n, hopping)),
+        "LDOS": (lambda: na.local_density_of_states(device, energies), density_of_states),
         "LDOS and full gradient": (
             lambda: na.local_density_of_states_vjp(device, energies)[1](density),
-            model.local_density(n, hopping) + model.local_density_pullback(n, hopping) + leads,
+            density_of_states + model.local_density_pullback(n, hopping) + leads,
         ),
-        "bond currents": (lambda: na.bond_current(device, energies), model.bond_currents(n, hopping, n)),
+        "bond currents": (lambda: na.bond_current(device, energies), flows),
         "bond currents and full gradient": (
             lambda: na.bond_current_vjp(device, energies)[1](currents),
-            model.bond_currents(n, hopping, n) + model.bond_currents_pullback(n, hopping, n) + leads,
+            flows + model.bond_currents_pullback(n, hopping, c, is_real=real) + leads,
         ),
     }
 

@@ -1,9 +1,9 @@
 """The device part of T at η = 0: its rate as a fraction of this machine's products.
 
 Time: that of T less that of both self-energies, round by round; the leads are those of a square wire and cost little.
-Operations: those of the algorithm that runs, elimination of a Hermitian matrix, in real arithmetic for real H, whose
-rate is put beside dgemm's as well, in complex arithmetic for complex H. For comparison, those of complex elimination of
-a general matrix, as every textbook has it, over the same time.
+Operations: those that are done, the inverse by halves of a symmetric matrix for real H, of a general one for complex H,
+and columns for the open channels. For comparison, those of the textbook's elimination of a general matrix with a column
+for every orbital, over the same time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from measure import Row, median_ratio, rounds, timer, unless_it_fails
-from speed_model import general_transmission, machine_timers, product, transmission
-from speed_sisl import PER_ENERGY, our_self_energies
+from speed_model import machine_timers, product, textbook_transmission, transmission
+from speed_sisl import our_self_energies
 from speed_systems import WIRE_LAYERS, dense, wire
 
 import negfadj as na
-from negfadj.physics.evaluate import batches
-from negfadj.physics.request import make_request
 
 BAR, N_ENERGIES = 0.6, {16: 48, 32: 24, 64: 16, 128: 8}
 
@@ -33,23 +31,20 @@ def rows(repeats: int) -> Iterator[Row]:
 
 
 def _rows(label: str, device: na.Device, energies: np.ndarray, n: int, hopping: str, repeats: int) -> Iterator[Row]:
-    machine = machine_timers(product(n, n, n) + product(n, n, n, "real_product"))
+    machine = machine_timers(product(n, n, n))
     ours = {
         "T": timer(lambda: na.transmission(device, energies)),
         "leads": timer(lambda: our_self_energies(device, energies, 0.0)),
     }
     found = rounds({**ours, **machine}, repeats)
-    arithmetic = arithmetic_of(device, energies)
-    work = transmission(n, hopping, most_channels(device, energies), arithmetic) * (WIRE_LAYERS * len(energies))
-    rates = [work.flops / (whole - leads) for whole, leads in zip(found["T"], found["leads"])]
+    work = transmission(n, hopping, mean_channels(device, energies), is_real=is_real(device))
+    total = work.flops * WIRE_LAYERS * len(energies)
+    rates = [total / (whole - leads) for whole, leads in zip(found["T"], found["leads"])]
     zgemm = [8 * n**3 / seconds for seconds in found["product", n]]
-    dgemm = [2 * n**3 / seconds for seconds in found["real_product", n]]
-    yield Row(f"{label}: rate / zgemm", median_ratio(rates, zgemm), "ratio", BAR, at_least=True)
-    if arithmetic == "real":
-        yield Row("  rate / dgemm", median_ratio(rates, dgemm), "ratio")
-    textbook = general_transmission(n, hopping, n).flops / work.flops * WIRE_LAYERS * len(energies)
-    as_general = textbook * median_ratio(rates, zgemm)
-    yield Row("  operations of general complex elimination in that time / zgemm", as_general, "ratio")
+    ratio = median_ratio(rates, zgemm)
+    yield Row(f"{label}: rate / zgemm", ratio, "ratio", BAR, at_least=True)
+    as_textbook = textbook_transmission(n, hopping).flops / work.flops * ratio
+    yield Row("  operations of the textbook's elimination in that time / zgemm", as_textbook, "ratio")
     yield Row("  its rate", statistics.median(rates) / 1e9, "GFLOP/s")
     yield Row("  zgemm in the same rounds", statistics.median(zgemm) / 1e9, "GFLOP/s")
     yield Row("  share of the leads in the time of T", median_ratio(found["leads"], found["T"]), "ratio")
@@ -66,14 +61,12 @@ def cases(n: int) -> Iterator[tuple[str, na.Device, np.ndarray, str]]:
         yield f"dense {name}", na.Device(shifted, clean.leads), energies, name
 
 
-def arithmetic_of(device: na.Device, energies: np.ndarray) -> str | None:
-    """ "real", "complex", or None where A is taken as a general matrix."""
-    return make_request(device, energies, 0.0, 0.0, "auto", None, None).arithmetic
+def is_real(device: na.Device) -> bool:
+    """Are H and all blocks of the leads real, so that A is symmetric?"""
+    leads = (block for lead in device.leads for block in (lead.onsite, lead.hopping, lead.coupling))
+    return device.hamiltonian.is_real and not any(np.iscomplexobj(block) for block in leads)
 
 
-def most_channels(device: na.Device, energies: np.ndarray) -> int:
-    """The columns that are carried: the most open channels of a batch, in the mean over the energies."""
-    channels = np.asarray(na.open_channels(device, energies))
-    request = make_request(device, energies, 0.0, 0.0, "auto", None, None)
-    parts = [channels[where] for where in batches(request, PER_ENERGY)]
-    return round(sum(len(part) * part.max() for part in parts) / len(energies))
+def mean_channels(device: na.Device, energies: np.ndarray) -> float:
+    """Open channels of the source, the columns that are carried, in the mean over the energies."""
+    return float(np.mean(na.open_channels(device, energies)))

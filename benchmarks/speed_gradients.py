@@ -62,17 +62,12 @@ def observable_rows(repeats: int) -> Iterator[Row]:
         def alone(device: na.Device = device, energies: np.ndarray = energies) -> np.ndarray:
             return na.transmission(device, energies)
 
-        def together(device: na.Device = device, energies: np.ndarray = energies) -> list[np.ndarray]:
-            return transmission_density_and_currents(device, energies)
+        def together(device: na.Device = device, energies: np.ndarray = energies) -> na.Observations:
+            return na.observe(device, energies, ("transmission", "local_density_of_states", "bond_current"))
 
         found = rounds({"alone": timer(alone), "together": timer(together)}, repeats)
         ratio = median_ratio(found["together"], found["alone"])
         yield Row(f"T + LDOS + all bond currents / T, {name}, {len(energies)} energies", ratio, "ratio", OBSERVABLES)
-
-
-def transmission_density_and_currents(device: na.Device, energies: np.ndarray) -> list[np.ndarray]:
-    """The three observables by their own calls, the only way so far: each solves leads and device again."""
-    return [f(device, energies) for f in (na.transmission, na.local_density_of_states, na.bond_current)]
 
 
 def adnegf_rows(repeats: int) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """The cost model of docs/cost-model.md: real operations by kind, and the time they take at this machine's rates.
 
 An addition or a multiplication of real numbers is one operation: a product of complex n × n matrices is 8 n³ of them.
-Counts are per energy and layer of n orbitals, m of which a lead touches; what grows slower than the cube is left out.
+Counts are per energy and layer of n orbitals, with c channels of the source open, in the mean over the energies; what
+grows slower than the cube is left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from measure import timer
 
 MOST_PASSES = 60
+HALVED_FROM = 24  # rows, as in kernels/halved_inverse.py
 
 
 # real operations of one call of size n over n³: complex and real products, getrf with getri, geev with vectors (about
@@ -39,9 +41,9 @@ class Work:
         return Work(tuple((kind, n, factor * flops) for kind, n, flops in self.terms))
 
 
-def product(n: int, k: int, m: int, kind: str = "product") -> Work:
-    """A complex (n, k) by a complex (k, m) matrix; with "real_product" both are real."""
-    return Work(((kind, round((n * k * m) ** (1 / 3)), float(PER_CUBE[kind] * n * k * m)),))
+def product(n: float, k: float, m: float, kind: str = "product") -> Work:
+    """A complex (n, k) by a complex (k, m) matrix; with "real_product" both are real. Sizes may be means."""
+    return Work(((kind, max(1, round((n * k * m) ** (1 / 3))), float(PER_CUBE[kind] * n * k * m)),))
 
 
 def inverse(n: int, kind: str = "inverse") -> Work:
@@ -54,56 +56,50 @@ def eigen(n: int, kind: str = "eigen") -> Work:
     return Work(((kind, n, float(PER_CUBE[kind] * n**3)),))
 
 
-def by_hopping(n: int, m: int, hopping: str) -> Work:
+def by_hopping(n: int, m: float, hopping: str) -> Work:
     """A hopping (n, n) by a complex (n, m): "gathered", "real" or "complex"."""
     if hopping == "gathered":
         return Work()
     return product(n, n, m, "real_product") * 2 if hopping == "real" else product(n, n, m)
 
 
-def elimination(n: int, hopping: str) -> Work:
-    """g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹."""
-    return inverse(n) + by_hopping(n, n, hopping) * 2
+def halved_inverse(n: int, *, is_symmetric: bool) -> Work:
+    """By halves: six products of half the size a level, four for a symmetric matrix; 1 + 1/4 + … levels."""
+    if n < HALVED_FROM:
+        return inverse(n)
+    return product(n / 2, n / 2, n / 2) * ((4 if is_symmetric else 6) * 4 / 3)
 
 
-def transmission(n: int, hopping: str, c: int, arithmetic: str | None) -> Work:
-    """By the reaction matrix: elimination of a Hermitian matrix, c columns carried, and their share of K.
-
-    `arithmetic` is "real" or "complex", or None for a general matrix; c the open channels of the source, the most of a
-    batch.
-    """
-    if arithmetic is None:
-        return general_transmission(n, hopping, n)
-    kind, inverted = ("real_product", "real_inverse") if arithmetic == "real" else ("product", "inverse")
-    half = 0.5 if arithmetic == "real" and hopping == "real" else 1.0  # a real matrix times a real one
-    hops = (by_hopping(n, n, hopping) * 2 + by_hopping(n, c, hopping)) * half
-    return inverse(n, inverted) + hops + product(n, n, c, kind) + product(c, n, c, kind)
+def elimination(n: int, hopping: str, *, is_real: bool) -> Work:
+    """g_i = (A_ii − A_{i,i−1} g_{i−1} A_{i−1,i})⁻¹; real H and leads make a symmetric A."""
+    return halved_inverse(n, is_symmetric=is_real) + by_hopping(n, n, hopping) * 2
 
 
-def transmission_pullback(n: int, hopping: str, c: int, arithmetic: str | None, wrt: str) -> Work:
-    """X swept back and weighted, 2c columns of both leads; two outer products a layer for the full gradient."""
-    if arithmetic is None:
-        return general_transmission_pullback(n, hopping, n, wrt)
-    kind = "real_product" if arithmetic == "real" else "product"
-    half = 0.5 if arithmetic == "real" and hopping == "real" else 1.0
-    states = product(n, n, 2 * c, kind) + by_hopping(n, 2 * c, hopping) * half + product(n, 2 * c, 2 * c, kind)
-    return states + product(n, 2 * c, n, kind) * 2 if wrt == "all" else states
+def textbook_transmission(n: int, hopping: str) -> Work:
+    """Elimination of a general complex matrix by getrf and getri, n columns carried along."""
+    return inverse(n) + by_hopping(n, n, hopping) * 2 + product(n, n, n)
 
 
-def general_transmission(n: int, hopping: str, m: int) -> Work:
-    """Elimination of a general matrix, with the m columns of the source carried along."""
-    return elimination(n, hopping) + product(n, n, m)
+def transmission(n: int, hopping: str, c: float, *, is_real: bool) -> Work:
+    """Elimination with the source's c columns carried along."""
+    return elimination(n, hopping, is_real=is_real) + product(n, n, c)
 
 
-def general_transmission_pullback(n: int, hopping: str, m: int, wrt: str) -> Work:
-    """Columns carried and swept back, rows swept back; three outer products a layer for the full gradient."""
-    sweeps = (product(n, n, m) + by_hopping(n, m, hopping)) * 3
-    return sweeps + product(n, m, n) * 3 if wrt == "all" else sweeps
+def transmission_pullback(n: int, hopping: str, c: float, wrt: str, *, is_real: bool) -> Work:
+    """Columns and rows swept back; three sums of outer products a layer for the full gradient."""
+    sweeps = (product(n, n, c) + by_hopping(n, c, hopping)) * 2
+    return sweeps + outer_products(n, c, is_real=is_real) if wrt == "all" else sweeps
 
 
-def local_density(n: int, hopping: str) -> Work:
+def outer_products(n: int, c: float, *, is_real: bool) -> Work:
+    """Σ_E X R on a diagonal and two neighbouring blocks; of a real H the real part alone."""
+    one = product(n, 2 * c, n, "real_product") if is_real else product(n, c, n)
+    return one * 3
+
+
+def local_density(n: int, hopping: str, *, is_real: bool) -> Work:
     """Elimination and the selected inverse."""
-    return elimination(n, hopping) + product(n, n, n) * 3 + by_hopping(n, n, hopping) * 2
+    return elimination(n, hopping, is_real=is_real) + product(n, n, n) * 3 + by_hopping(n, n, hopping) * 2
 
 
 def local_density_pullback(n: int, hopping: str) -> Work:
@@ -111,17 +107,16 @@ def local_density_pullback(n: int, hopping: str) -> Work:
     return product(n, n, n) * 11 + by_hopping(n, n, hopping) * 7
 
 
-def bond_currents(n: int, hopping: str, m: int) -> Work:
-    """Elimination, scattering states, and X_k Γ X_l† on diagonal and upper blocks."""
-    states = (product(n, n, m) + by_hopping(n, m, hopping)) * 2
-    return elimination(n, hopping) + states + (product(n, m, m) + product(n, m, n)) * 2
+def bond_currents(n: int, hopping: str, c: float, *, is_real: bool) -> Work:
+    """Elimination, the states of c channels carried and swept back; A_ba on the bonds alone takes n c a bond."""
+    return elimination(n, hopping, is_real=is_real) + product(n, n, c) * 2 + by_hopping(n, c, hopping)
 
 
-def bond_currents_pullback(n: int, hopping: str, m: int) -> Work:
-    """The spectral function again, 𝒜 X on both blocks, rows carried and swept back, three outer products."""
-    spectral = (product(n, m, m) + product(n, m, n)) * 2
-    rows = (product(n, n, m) + by_hopping(n, m, hopping)) * 2
-    return spectral + product(n, n, m) * 4 + product(n, m, m) + rows + product(n, m, n) * 3
+def bond_currents_pullback(n: int, hopping: str, c: float, *, is_real: bool) -> Work:
+    """A and 𝒜X on both blocks, rows carried and swept back, three sums of outer products."""
+    spectral = product(n, c, n) * 2 + product(n, n, c) * 4
+    rows = (product(n, n, c) + by_hopping(n, c, hopping)) * 2
+    return spectral + rows + outer_products(n, c, is_real=is_real)
 
 
 def decimation(n: int, passes: float) -> Work:

@@ -1,7 +1,8 @@
 """Two threads over one, and what two cores of this machine are worth at this moment.
 
 Both sides are processes of their own that run this file and take turns: NumPy, numba and BLAS read the number of
-threads when they start. The calibration starts the same one-thread job in two processes at once.
+threads when they start, and `use_threads` shares the energies. The calibration starts the same one-thread job in two
+processes at once.
 """
 
 from __future__ import annotations
@@ -83,12 +84,13 @@ def _serve(n: int) -> None:
 
     energies = np.linspace(-1.5, 1.5, {16: 400, 64: 40, 256: 2}[n]) + 0.013
     device = dense(n, 50 if n < 256 else 20)
-    na.transmission(device, energies, eta=1e-3)
-    print(0.0, flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
+    with na.use_threads(int(os.environ["NUMBA_NUM_THREADS"])):
         na.transmission(device, energies, eta=1e-3)
-        print(time.perf_counter() - start, flush=True)
+        print(0.0, flush=True)
+        for _ in sys.stdin:
+            start = time.perf_counter()
+            na.transmission(device, energies, eta=1e-3)
+            print(time.perf_counter() - start, flush=True)
 
 
 if __name__ == "__main__":

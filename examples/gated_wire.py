@@ -1,4 +1,4 @@
-"""A short thin-wire transistor with a gate all around: its self-consistent current by what it is made of, with gradients.
+"""The self-consistent current of a short gate-all-around transistor by what it is made of, with its gradient.
 
 Along x: sleeve, doped end, undoped channel under the gate, doped end, sleeve; one subband. on_off_design.py designs it.
 """
@@ -16,11 +16,10 @@ from negfadj.models import effective_mass_device
 from negfadj.physics.small_signal import voltage_slope
 
 DRAIN, KELVIN = 0.2, 300.0  # V, K
-SPACING, HALF, SLEEVE, END, CORE, MASS = 5.0, 40.0, 60.0, 100.0, 20.0, 0.2  # Å, half the gate first; m_e
+SPACING, HALF, SLEEVE, END, CORE, MASS = 5.0, 40.0, 60.0, 100.0, 20.0, 0.1  # Å, half the gate first; m_e
 X = np.arange(-END + SPACING / 2, END, SPACING)
 DOPED = abs(X) > HALF
 WIRE = effective_mass_device(np.zeros(len(X)), np.full(len(X), MASS), spacing=SPACING)
-near: dict[float, np.ndarray] = {}  # the last potential at every gate voltage; the next loop starts from the nearest
 
 
 def current_vjp(made, gate: float, **options):
@@ -35,11 +34,9 @@ def current_vjp(made, gate: float, **options):
     metals = [Conductor(name, Box(x=x, y=(radial[-1], radial[-1] + 1)), volts[name]) for name, x in places.items()]
     axial, given = np.linspace(-END, END, len(X) + 1), {"layers": layers, "lead_conductors": ("source", "drain")}
     field = axisymmetric_poisson(axial, radial, positions=X, radius=10.0, width=5.0, conductors=metals, **given)
-    start = near[min(near, key=lambda known: abs(known - gate))] if near else None
-    loop = {"chemical_potentials": (0, -DRAIN), "neutral": cell * made["doping"] * DOPED, "initial": start}
+    loop = {"chemical_potentials": (0, -DRAIN), "neutral": cell * made["doping"] * DOPED, "temperature": KELVIN}
     device, field = joined_layers(replace(WIRE, leads=leads), 8), field.with_line_shifts()
-    solution, pullback = na.self_consistent_vjp(device, field, temperature=KELVIN, **loop, **options)
-    near[gate] = solution.potential
+    solution, pullback = na.self_consistent_vjp(device, field, **loop, **options)
 
     def current_pullback(current_bar):
         bar = pullback(current=current_bar)

@@ -2,7 +2,7 @@
 
 Run with:  python examples/ribbon_filters.py      (writes examples/results/ribbon_filters.png)
 An armchair ribbon of 5 dimer lines has one channel. Each line of atoms across it has a potential energy of its own: one
-that varies more slowly than the cell would not hold its electrons back.
+that is the same on all atoms of a cell would hardly hold its electrons back.
 """
 
 from pathlib import Path

@@ -71,6 +71,7 @@ from .physics.linear_response import (
 )
 from .physics.momentum import momentum_path, monkhorst_pack
 from .physics.neutral_lead import NeutralLead, neutral_lead
+from .physics.observe import Observations, observe, observe_vjp
 from .physics.second_order import transmission_hvp, transmission_jvp, transmission_jvp_vjp
 from .physics.sector import Sector
 from .physics.self_consistent import Solution, self_consistent, self_consistent_vjp
@@ -134,6 +135,7 @@ __all__ = [
     "NegfadjError",
     "NeutralLead",
     "Objective",
+    "Observations",
     "OptimisationError",
     "Optimum",
     "Parameter",
@@ -179,6 +181,8 @@ __all__ = [
     "monkhorst_pack",
     "multi_start",
     "neutral_lead",
+    "observe",
+    "observe_vjp",
     "open_channels",
     "seebeck",
     "seebeck_vjp",

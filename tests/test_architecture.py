@@ -25,8 +25,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "models": ("words", "array", "data"),
     "physics": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models"),
     "objectives": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics"),
-    "callers": ("words", "array", "data", "primitives", "implicit", "electrostatics", "models", "physics", "objectives"),
 }
+BELOW["callers"] = (*BELOW["objectives"], "objectives")
 
 # The floor of a module by the name after "negfadj."; the package itself, negfadj/__init__.py, is a caller.
 FLOOR: dict[str, str] = {

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -83,48 +84,46 @@ def test_decimation_passes_grow_as_the_logarithm_of_the_broadening() -> None:
 def test_cost_model_counts_are_those_of_its_page() -> None:
     import speed_model as model
 
-    n = 10
+    n = 64
     page = (FOLDER.parent / "docs" / "cost-model.md").read_text(encoding="utf-8")
     for hopping, p in (("gathered", 0), ("real", 4), ("complex", 8)):
-        rows = {
-            "T, general A": (
-                model.general_transmission(n, hopping, n),
-                model.general_transmission_pullback(n, hopping, n, "all"),
-                model.general_transmission_pullback(n, hopping, n, "onsite"),
-            ),
-            "T, Hermitian A, complex": (
-                model.transmission(n, hopping, n, "complex"),
-                model.transmission_pullback(n, hopping, n, "complex", "all"),
-                model.transmission_pullback(n, hopping, n, "complex", "onsite"),
-            ),
-            "local density of states": (
-                model.local_density(n, hopping),
-                model.local_density_pullback(n, hopping),
-                model.local_density_pullback(n, hopping),
-            ),
-            "bond currents of one lead": (
-                model.bond_currents(n, hopping, n),
-                model.bond_currents_pullback(n, hopping, n),
-            ),
-        }
-        for name, works in rows.items():
-            (line,) = [x for x in page.splitlines() if x.startswith(f"| {name} |")]
-            cells = [cell.strip() for cell in line.split("|")[2:5]]
-            for cell, work in zip(cells, works):
-                constant, times_p = (int(x.strip().rstrip("p") or 1) for x in cell.split("+"))
-                assert work.flops == (constant + times_p * p) * n**3, (name, hopping, cell)
+        for arithmetic in ("complex", "real"):
+            real = arithmetic == "real"
+            rows = {
+                "T": (
+                    model.transmission(n, hopping, n, is_real=real),
+                    model.transmission_pullback(n, hopping, n, "all", is_real=real),
+                    model.transmission_pullback(n, hopping, n, "onsite", is_real=real),
+                ),
+                "local density of states": (
+                    model.local_density(n, hopping, is_real=real),
+                    model.local_density_pullback(n, hopping),
+                    model.local_density_pullback(n, hopping),
+                ),
+                "bond currents of one lead": (
+                    model.bond_currents(n, hopping, n, is_real=real),
+                    model.bond_currents_pullback(n, hopping, n, is_real=real),
+                ),
+            }
+            for name, works in rows.items():
+                (line,) = [x for x in page.splitlines() if x.startswith(f"| {name}, {arithmetic} |")]
+                cells = [cell.strip() for cell in line.split("|")[2:5]]
+                for cell, work in zip(cells, works):
+                    constant, times_p = (Fraction(x.strip().rstrip("p") or 1) for x in cell.split("+"))
+                    expected = float(constant + times_p * p)
+                    assert math.isclose(work.flops / n**3, expected, rel_tol=1e-12), (name, arithmetic, hopping, cell)
 
 
-def test_real_arithmetic_takes_a_quarter_of_the_operations() -> None:
+def test_inverse_by_halves_takes_two_thirds_for_a_symmetric_matrix() -> None:
     import speed_model as model
 
-    for hopping, other in (("gathered", "gathered"), ("real", "complex")):
-        for c in (3, 10):
-            whole = model.transmission(10, other, c, "complex").flops
-            assert whole == 4 * model.transmission(10, hopping, c, "real").flops
-            for wrt in ("all", "onsite"):
-                whole = model.transmission_pullback(10, other, c, "complex", wrt).flops
-                assert whole == 4 * model.transmission_pullback(10, hopping, c, "real", wrt).flops
+    kernel = (FOLDER.parent / "kernels" / "halved_inverse.py").read_text(encoding="utf-8")
+    assert f"\nHALVED_FROM = {model.HALVED_FROM} " in kernel
+    for is_symmetric, products in ((True, 4), (False, 6)):
+        levels = [2**k * products * 8 * (4096 / 2 ** (k + 1)) ** 3 for k in range(9)]  # down to leaves of 8 rows
+        by_hand = sum(levels) + 512 * 8 * 8**3
+        assert math.isclose(model.halved_inverse(4096, is_symmetric=is_symmetric).flops, by_hand, rel_tol=1e-5)
+        assert model.halved_inverse(20, is_symmetric=is_symmetric).flops == 8 * 20**3
 
 
 def test_predicted_time_is_the_machines_own_for_one_operation_of_each_kind() -> None:

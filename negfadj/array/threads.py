@@ -25,9 +25,9 @@ _n_threads: ContextVar[int] = ContextVar("negfadj_threads", default=1)
 def use_threads(n_threads: int) -> Iterator[None]:
     """Within the block, `n_threads` threads share the energies of every observable; outside, one does.
 
-    Each thread has its own batches and its own one-threaded BLAS. Matrices of 256 rows and more take threaded BLAS in
-    their stead, one batch after the other, never both. The numbers are the same bit for bit for the same number of
-    threads; for another one the energies are batched differently, and sums over them differ by rounding.
+    Each thread has its own batches and its own one-threaded BLAS. Where there are fewer energies than threads, matrices
+    of 256 rows and more take threaded BLAS in their stead, never both. The numbers are the same bit for bit for the
+    same number of threads; for another one the energies are batched differently, and sums over them differ by rounding.
 
     Parameters
     ----------
@@ -50,8 +50,11 @@ def use_threads(n_threads: int) -> Iterator[None]:
 
 
 def thread_count(like: Array, largest: int) -> int:
-    """Threads that share batches of arrays like `like`: one on a GPU, and where the matrices take threaded BLAS."""
-    return 1 if largest >= THREADED_FROM or array_api_compat.is_cupy_array(like) else _n_threads.get()
+    """Threads that share the energies `like`: one on a GPU, and where large matrices at few energies thread in BLAS."""
+    n_threads = _n_threads.get()
+    if array_api_compat.is_cupy_array(like) or (largest >= THREADED_FROM and like.shape[0] < n_threads):
+        return 1
+    return n_threads
 
 
 def in_threads(work: Callable[[Part], Result], parts: Iterable[Part], n_threads: int) -> Iterator[Result]:

@@ -27,7 +27,8 @@ except ImportError as error:
         f'job files need pydantic, which cannot be imported ({error}); pip install "negfadj[apps]".'
     ) from error
 
-KINDS = ("transport", "nanotube-transistor")
+KINDS = ("transport", "nanotube-transistor", "fit", "design")
+REPEATED = ("gate", "parameter", "target", "goal")  # sections that may come several times: [[device.gate]]
 Region = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -236,6 +237,12 @@ def checked_settings(text: str, path: Path, root: type[Settings]) -> Settings:
         raise InputError("\n".join(_describe(problem, text, path, root) for problem in problems)) from error
 
 
+def wrong_line(text: str, path: Path, where: Sequence[str | int], message: str) -> InputError:
+    """An error about a key of a job file that names the line: for what is found after the text has been checked."""
+    line = line_of(text, where)
+    return InputError(f"{path}, line {line}: {message}" if line else f"{path}: {message}")
+
+
 def job_table(text: str, path: Path) -> dict[str, Any]:
     """The text of a job file as a table, or a `FileFormatError`."""
     try:
@@ -285,7 +292,7 @@ def _section(where: Sequence[str | int]) -> str:
     names = [str(part) for part in where if not isinstance(part, int)]
     if not names:
         return "the top of the file"
-    return f"[[{'.'.join(names)}]]" if names[-1] == "gate" else f"[{'.'.join(names)}]"
+    return f"[[{'.'.join(names)}]]" if names[-1] in REPEATED else f"[{'.'.join(names)}]"
 
 
 def _dotted(where: Sequence[str | int]) -> str:

@@ -16,6 +16,7 @@ import negfadj
 from ..errors import ConvergenceError, InputError
 from ..typing import Array
 from .job_system import JobSystem
+from .lead_bands import with_lead_bands
 from .residuals import surface_residual
 from .results import (
     DONE,
@@ -80,7 +81,8 @@ def run_job(system: JobSystem, path: str | Path, *, resume: bool = False, progre
         if np.any(quantities["status"] != NOT_COMPUTED):
             write_dataset(make_dataset(system, quantities), checkpoint_path(path))
         raise
-    dataset = make_dataset(system, quantities)
+    with blas_threads(system):
+        dataset = with_lead_bands(make_dataset(system, quantities), system)
     write_dataset(dataset, path)
     checkpoint_path(path).unlink(missing_ok=True)
     return dataset
@@ -115,10 +117,10 @@ def _fill(system: JobSystem, quantities: dict[str, Array], report: Progress, sav
     n_energies = len(system.energies)
     report(int(np.sum(status != NOT_COMPUTED)), n_energies)
     saved = time.monotonic()
-    for batch in _batches(n_energies):
+    for batch in batches(n_energies):
         if np.all(status[batch] != NOT_COMPUTED):
             continue
-        with _blas_threads(system):
+        with blas_threads(system):
             computed = _computed(system, batch)
         for part, values in computed:
             for name, value in values.items():
@@ -133,13 +135,14 @@ def _fill(system: JobSystem, quantities: dict[str, Array], report: Progress, sav
         raise ConvergenceError("no energy could be computed.", energies=system.energies.tolist())
 
 
-def _blas_threads(system: JobSystem) -> AbstractContextManager[Any]:
+def blas_threads(system: JobSystem) -> AbstractContextManager[Any]:
+    """A context with as many BLAS threads as pay for blocks of this size."""
     device = system.transport.device
     largest = max(*device.hamiltonian.block_sizes, *(2 * lead.n_orbitals for lead in device.leads))
     return threadpool_limits(limits=1, user_api="blas") if largest <= SMALL_BLOCK else nullcontext()
 
 
-def _batches(n_energies: int) -> Iterator[slice]:
+def batches(n_energies: int) -> Iterator[slice]:
     """The same batches whether the job was interrupted or not, so that the results are the same to the last bit."""
     size = max(1, min(LARGEST_BATCH, n_energies // STEPS))
     for start in range(0, n_energies, size):

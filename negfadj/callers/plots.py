@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,11 @@ from scipy.spatial import KDTree
 from ..errors import InputError
 from ..optional import import_optional
 from ..typing import Array
+from .figures import INK, new_figure, save_figure, style
 from .results import DONE, FAILED
 
-DPI = 200
 WIDTH = 10.0  # inches
-INK, PALE, BLUE, ORANGE = "#222222", "#e3e6ea", "#1f4e9c", "#c8581c"
-STYLE: dict[str, Any] = {
-    "font.size": 13,
-    "axes.labelsize": 14,
-    "axes.titlesize": 13,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.direction": "out",
-    "ytick.direction": "out",
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "savefig.facecolor": "white",
-}
-
+PALE, BLUE, ORANGE = "#e3e6ea", "#1f4e9c", "#c8581c"
 
 def write_pictures(dataset: Any, stem: str | PathLike[str]) -> list[Path]:
     """Draw every picture of a results Dataset.
@@ -67,45 +51,90 @@ def write_pictures(dataset: Any, stem: str | PathLike[str]) -> list[Path]:
     paths = []
     for name, figure in drawn.items():
         path = stem.with_name(f"{stem.name}_{name}.png")
-        figure.savefig(path, dpi=DPI)
+        save_figure(figure, path)
         paths.append(path)
     return paths
 
 
 def spectra_figure(dataset: Any) -> Any:
     """T(E) over the open channels, and the density of states below: a matplotlib Figure."""
-    done = _done(dataset)
-    energy = done["energy"].values
-    channels = done["open_channels"].values.min(axis=-1)
-    with _style():
-        figure = _new_figure((WIDTH, 6.0))
+    with style():
+        figure = new_figure((WIDTH, 6.0))
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1.0))
-        top.fill_between(energy, channels, step="mid", color=PALE, lw=0, label="open channels of the leads")
-        top.step(energy, channels, where="mid", color="#9aa3ad", lw=1.0)
-        top.plot(energy, done["transmission"].values, color=BLUE, lw=1.8, label="transmission")
-        top.set_ylim(0, max(1.0, float(channels.max())) * 1.05)
-        top.yaxis.get_major_locator().set_params(integer=True)
-        top.set_ylabel(f"Transmission, {_spins(dataset)}")
-        density = done["density_of_states"].values
-        bottom.fill_between(energy, density, color=ORANGE, alpha=0.18, lw=0)
-        bottom.plot(energy, density, color=ORANGE, lw=1.5)
-        # a van Hove peak of one grid point must not flatten the rest
-        bottom.set_ylim(0, min(float(density.max()), 4 * float(np.quantile(density, 0.95))) * 1.08)
-        bottom.set_ylabel(f"Density of states,\n{_spins(dataset)} (1/eV)")
+        plot_transmission(top, dataset)
+        plot_density_of_states(bottom, dataset)
         bottom.set_xlabel("Energy (eV)")
-        if dataset.sizes["energy"] > 1:
-            bottom.set_xlim(dataset["energy"].values[0], dataset["energy"].values[-1])
-        for axes in (top, bottom):
-            lines = [
-                axes.axvline(chosen, color=INK, lw=0.9, ls=(0, (4, 4)), zorder=0.5) for chosen in _map_energies(dataset)
-            ]
-            lines[0].set_label("energies of the maps")
-        failed = dataset["energy"].values[dataset["status"].values == FAILED]
-        if len(failed):
-            top.plot(failed, np.zeros(len(failed)), "x", color="#b00020", clip_on=False, label="not computed")
-        top.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 0.99))
         figure.suptitle(str(dataset.attrs.get("title", "")), fontsize=15, fontweight="bold")
         figure.align_ylabels()
+    return figure
+
+
+def single_figure(dataset: Any, plot: Callable[[Any, Any], Any]) -> Any:
+    """One spectrum over the energies, by `plot_transmission` or `plot_density_of_states`."""
+    with style():
+        figure = new_figure((WIDTH, 4.6))
+        axes = plot(figure.subplots(), dataset)
+        axes.set_xlabel("Energy (eV)")
+        axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 0.99))
+        figure.suptitle(str(dataset.attrs.get("title", "")), fontsize=15, fontweight="bold")
+    return figure
+
+
+def plot_transmission(axes: Any, dataset: Any) -> Any:
+    """T(E) of a transport job over the open channels of its leads, into axes that are returned."""
+    done = _done(dataset)
+    energy, channels = done["energy"].values, done["open_channels"].values.min(axis=-1)
+    axes.fill_between(energy, channels, step="mid", color=PALE, lw=0, label="open channels of the leads")
+    axes.step(energy, channels, where="mid", color="#9aa3ad", lw=1.0)
+    axes.plot(energy, done["transmission"].values, color=BLUE, lw=1.8, label="transmission")
+    axes.set_ylim(0, max(1.0, float(channels.max())) * 1.05)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylabel(f"Transmission, {_spins(dataset)}")
+    _mark_energies(axes, dataset)
+    failed = dataset["energy"].values[dataset["status"].values == FAILED]
+    if len(failed):
+        axes.plot(failed, np.zeros(len(failed)), "x", color="#b00020", clip_on=False, label="not computed")
+    axes.legend(loc="lower center", ncols=3, bbox_to_anchor=(0.5, 0.99))
+    return axes
+
+
+def plot_density_of_states(axes: Any, dataset: Any) -> Any:
+    """The density of states of a transport job's device, into axes that are returned."""
+    done = _done(dataset)
+    energy, density = done["energy"].values, done["density_of_states"].values
+    axes.fill_between(energy, density, color=ORANGE, alpha=0.18, lw=0)
+    axes.plot(energy, density, color=ORANGE, lw=1.5)
+    # a van Hove peak of one grid point must not flatten the rest
+    axes.set_ylim(0, min(float(density.max()), 4 * float(np.quantile(density, 0.95))) * 1.08)
+    axes.set_ylabel(f"Density of states,\n{_spins(dataset)} (1/eV)")
+    _mark_energies(axes, dataset)
+    return axes
+
+
+def _mark_energies(axes: Any, dataset: Any) -> None:
+    """The energies of the maps, and the range of all."""
+    lines = [axes.axvline(e, color=INK, lw=0.9, ls=(0, (4, 4)), zorder=0.5) for e in _map_energies(dataset)]
+    lines[0].set_label("energies of the maps")
+    if dataset.sizes["energy"] > 1:
+        axes.set_xlim(dataset["energy"].values[0], dataset["energy"].values[-1])
+
+
+def lead_bands_figure(dataset: Any) -> Any:
+    """The bands of both leads within the energies of a transport job: a matplotlib Figure."""
+    energy = dataset["energy"].values
+    with style():
+        figure = new_figure((WIDTH, 5.0))
+        panels = figure.subplots(1, 2, sharey=True)
+        for k, axes in enumerate(panels):
+            bands = dataset[f"bands_{k}"].values
+            axes.plot(dataset["momentum"].values, bands, color=BLUE, lw=1.3)
+            axes.set_title(f"lead {k}", loc="left")
+            axes.set_xlabel("Momentum (2π / layer)")
+            axes.set_xlim(0, 0.5)
+            if len(energy) > 1:
+                axes.set_ylim(energy[0], energy[-1])
+        panels[0].set_ylabel("Energy (eV)")
+        figure.suptitle(str(dataset.attrs.get("title", "")), fontsize=15, fontweight="bold")
     return figure
 
 
@@ -128,7 +157,7 @@ def local_density_figure(dataset: Any) -> Any:
         title = _title("Local density of states", chosen, at)
         values = at["local_density_of_states"].values
         rows.append({"values": values, "title": title, "label": f"{_spins(dataset)} (1/eV)", "diverging": False})
-    return _map_figure(done, rows)
+    return atoms_figure(done, rows)
 
 
 def sensitivity_figure(dataset: Any) -> Any:
@@ -140,7 +169,7 @@ def sensitivity_figure(dataset: Any) -> Any:
         title = _title("Sensitivity dT/dV", chosen, at)
         values = at["transmission_sensitivity"].values
         rows.append({"values": values, "title": title, "label": "dT/dV (1/eV)", "diverging": True})
-    return _map_figure(done, rows)
+    return atoms_figure(done, rows)
 
 
 def _title(what: str, energy: float, at: Any) -> str:
@@ -161,13 +190,13 @@ def _map_energies(dataset: Any) -> list[float]:
     return list(dict.fromkeys(nearest))
 
 
-def _map_figure(dataset: Any, rows: Sequence[dict[str, Any]]) -> Any:
+def atoms_figure(dataset: Any, rows: Sequence[dict[str, Any]]) -> Any:
     """One map of the atoms above the other, each with its colour bar."""
     across, places = _plane(dataset)
     extent = np.ptp(places, axis=0) + 4.0  # Å, with a margin
     height = np.clip(0.80 * WIDTH * extent[1] / extent[0], 0.9, 8.0) + 0.5
-    with _style():
-        figure = _new_figure((WIDTH, height * len(rows) + 0.75))
+    with style():
+        figure = new_figure((WIDTH, height * len(rows) + 0.75))
         panels = np.atleast_1d(figure.subplots(len(rows), 1, sharex=True))
         for axes, row in zip(panels, rows):
             _draw_atoms(figure, axes, places, **row)
@@ -230,13 +259,3 @@ def _bonds(places: Array) -> tuple[Array, float]:
     tree = KDTree(places)
     spacing = float(np.median(tree.query(places, k=2)[0][:, 1])) or 1.4
     return tree.query_pairs(1.2 * spacing, output_type="ndarray"), spacing
-
-
-def _new_figure(size: tuple[float, float]) -> Any:
-    figure = import_optional("matplotlib.figure", "drawing results").Figure(figsize=size)
-    import_optional("matplotlib.backends.backend_agg", "drawing results").FigureCanvasAgg(figure)
-    return figure
-
-
-def _style() -> Any:
-    return import_optional("matplotlib", "drawing results").rc_context(STYLE)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from importlib import metadata
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,10 @@ import numpy as np
 from ..errors import FileFormatError, InputError
 from ..optional import import_optional
 from ..typing import Array
+from .figures import umask
 from .job_system import JobSystem
+from .provenance import provenance
+from .result_file import open_results
 
 NOT_COMPUTED, DONE, FAILED = 0, 1, 2
 
@@ -110,7 +111,7 @@ def write_dataset(dataset: Any, path: str | PathLike[str]) -> None:
     os.close(handle)
     try:
         dataset.to_netcdf(unfinished, engine="h5netcdf", format="NETCDF4")
-        os.chmod(unfinished, 0o666 & ~_umask())  # mkstemp keeps the file to its owner
+        os.chmod(unfinished, 0o666 & ~umask())  # mkstemp keeps the file to its owner
         os.replace(unfinished, path)
     finally:
         Path(unfinished).unlink(missing_ok=True)
@@ -149,19 +150,7 @@ def read_dataset(path: str | PathLike[str]) -> Any:
     MissingDependencyError
         When xarray or h5netcdf is not installed.
     """
-    xarray = import_optional("xarray", "reading results")
-    for package in ("h5netcdf", "h5py"):
-        import_optional(package, "reading results")
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"results file {str(path)!r} does not exist.")
-    try:
-        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-            loaded = dataset.load()
-    except (OSError, ValueError) as error:
-        raise FileFormatError(
-            f"results file {str(path)!r} cannot be read ({error}); it is cut short or not netCDF-4."
-        ) from error
+    loaded = open_results(path)
     missing = [name for name in (*QUANTITIES, "status") if name not in loaded]
     if missing:
         raise FileFormatError(
@@ -181,29 +170,10 @@ def checkpoint_path(path: str | PathLike[str]) -> Path:
     return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
-def negfadj_version() -> str:
-    """The installed version, or "not installed" for a bare source tree."""
-    try:
-        return metadata.version("negfadj")
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _attributes(system: JobSystem) -> dict[str, Any]:
     settings, transport = system.job.settings, system.transport
     return {
-        "title": settings.title or system.job.path.stem,
-        "source": f"negfadj {negfadj_version()}",
-        "history": f"written {datetime.now(UTC).isoformat(timespec='seconds')}",
-        "job_file": system.job.path.name,
-        "job_text": system.job.text,
-        "job_fingerprint": system.fingerprint,
+        **provenance(system.job.path, system.job.text, settings.title, system.fingerprint),
         "structure_file": settings.structure.file,
         "model_title": system.model.title,
         "model_source": system.model.source,

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from ..data import Device
 from ..models.structure import formula
 from .job_run import LARGEST_BATCH
 from .job_system import JobSystem
@@ -42,8 +43,11 @@ def estimated_bytes(system: JobSystem) -> int:
 
     16 bytes × energies of a batch × (8 Σ n² of the device + 24 n² of each lead) + 8 bytes × 2 maps.
     """
-    device = system.transport.device
-    n_energies = len(system.energies)
+    return device_bytes(system.transport.device, len(system.energies))
+
+
+def device_bytes(device: Device, n_energies: int) -> int:
+    """`estimated_bytes` of any device at so many energies."""
     lead_entries: int = sum(lead.n_orbitals**2 for lead in device.leads)
     blocks = 8 * sum(n * n for n in device.hamiltonian.block_sizes) + 24 * lead_entries
     return COMPLEX_BYTES * min(LARGEST_BATCH, n_energies) * blocks + 8 * 2 * n_energies * device.n_orbitals

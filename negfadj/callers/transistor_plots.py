@@ -11,7 +11,8 @@ import numpy as np
 from ..constants import BOLTZMANN
 from ..optional import import_optional
 from ..typing import Array
-from .plots import BLUE, DPI, INK, ORANGE, STYLE, WIDTH
+from .figures import INK, new_figure, save_figure, style
+from .plots import BLUE, ORANGE, WIDTH
 
 GOLD = "#ffd166"
 
@@ -55,7 +56,7 @@ def write_transistor_pictures(dataset: Any, stem: str | PathLike[str]) -> list[P
     paths = []
     for name, figure in drawn.items():
         path = stem.with_name(f"{stem.name}_{name}.png")
-        figure.savefig(path, dpi=DPI)
+        save_figure(figure, path)
         paths.append(path)
     return paths
 
@@ -65,8 +66,8 @@ def transfer_figure(dataset: Any) -> Any:
     gate, current = dataset["gate_voltage"].values, np.abs(dataset["current"].values)
     slope = dataset["current_gradient"].values[..., 0] * np.sign(dataset["current"].values)
     reach = 0.36 * (gate[1] - gate[0])
-    with _style():
-        figure = _new_figure((WIDTH, 4.8))
+    with style():
+        figure = new_figure((WIDTH, 4.8))
         logarithmic, linear = figure.subplots(1, 2)
         for number, drain in enumerate(dataset["drain_voltage"].values):
             colour = (BLUE, ORANGE, "#3f7d4e", "#7a4b94")[number % 4]
@@ -103,8 +104,8 @@ def states_figure(dataset: Any) -> Any:
     top = float(np.quantile(density, 0.997))
     norm = colors.PowerNorm(0.5, vmin=0, vmax=top)
     kt = BOLTZMANN * float(dataset.attrs["temperature_K"])
-    with _style():
-        figure = _new_figure((WIDTH, 5.4))
+    with style():
+        figure = new_figure((WIDTH, 5.4))
         panels = figure.subplots(1, 4, sharey=True, width_ratios=(1, 0.24, 1, 0.24))
         for k, state in enumerate(dataset["state"].values):
             drain = float(dataset["state_drain_voltage"].values[k])
@@ -146,8 +147,8 @@ def charge_figure(dataset: Any) -> Any:
     x, gate = at["x"].values / 10, at["gate_voltage"].values
     half_gap = float(dataset.attrs["band_gap_eV"]) / 2
     carriers, pairs = _carriers(dataset, at["charge"].values), (x[0::2] + x[1::2]) / 2
-    with _style():
-        figure = _new_figure((WIDTH, 6.8))
+    with style():
+        figure = new_figure((WIDTH, 6.8))
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
         shades = colormaps["viridis"](np.linspace(0.05, 0.92, len(gate)))
         for k, shade in enumerate(shades):
@@ -192,8 +193,8 @@ def gradient_figure(dataset: Any) -> Any:
         steps = [0.01 * values[names.index(name)] if step is None else step for name, step, _ in CHANGES]
         slopes = [float(at["current_gradient"].values[names.index(name)]) for name, _, _ in CHANGES]
         changes[str(state)] = 100 * np.array(slopes) * steps / float(at["current"])
-    with _style():
-        figure = _new_figure((WIDTH, 4.6))
+    with style():
+        figure = new_figure((WIDTH, 4.6))
         panels = figure.subplots(1, 2, sharey=True)
         where = np.arange(len(CHANGES))[::-1]
         for axes, (state, percent), colour in zip(panels, changes.items(), (BLUE, ORANGE)):
@@ -212,6 +213,29 @@ def gradient_figure(dataset: Any) -> Any:
         panels[0].set_yticks(where, [text for _, _, text in CHANGES])
         drain = float(dataset["state_drain_voltage"].values[0])
         _title(figure, dataset, f"$V_d$ = {drain:g} V")
+    return figure
+
+
+def convergence_figure(dataset: Any) -> Any:
+    """The residual of every point's potential, and the Newton steps it took."""
+    gate = dataset["gate_voltage"].values
+    with style():
+        figure = new_figure((WIDTH, 4.6))
+        left, right = figure.subplots(1, 2)
+        for number, drain in enumerate(dataset["drain_voltage"].values):
+            colour = (BLUE, ORANGE, "#3f7d4e", "#7a4b94")[number % 4]
+            for axes, name in ((left, "residual"), (right, "newton_steps")):
+                axes.plot(gate, dataset[name].values[number], "o-", color=colour, ms=6, label=f"$V_d$ = {drain:g} V")
+        left.set_yscale("log")
+        left.set_ylabel("Residual of the potential (V)")
+        right.set_ylabel("Newton steps")
+        right.set_ylim(0, None)
+        right.yaxis.get_major_locator().set_params(integer=True)
+        for axes in (left, right):
+            axes.set_xlabel("Gate voltage (V)")
+            axes.xaxis.get_major_locator().set_params(nbins=6)
+        right.legend(loc="best")
+        _title(figure, dataset)
     return figure
 
 
@@ -240,13 +264,3 @@ def _number(value: float) -> str:
 def _title(figure: Any, dataset: Any, more: str = "") -> None:
     text = str(dataset.attrs.get("title", ""))
     figure.suptitle(f"{text}      {more}" if more else text, fontsize=15, fontweight="bold")
-
-
-def _new_figure(size: tuple[float, float]) -> Any:
-    figure = import_optional("matplotlib.figure", "drawing results").Figure(figsize=size)
-    import_optional("matplotlib.backends.backend_agg", "drawing results").FigureCanvasAgg(figure)
-    return figure
-
-
-def _style() -> Any:
-    return import_optional("matplotlib", "drawing results").rc_context(STYLE)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError, InputError
+from ..errors import FileFormatError
 from ..optional import import_optional
 from ..typing import Array
-from .results import negfadj_version
+from .provenance import provenance
+from .result_file import open_results
 from .transistor_system import PARAMETERS, UNITS, TransistorSystem
 
 JOB = "nanotube-transistor"
@@ -113,7 +112,7 @@ def read_transistor(path: str | PathLike[str]) -> Any:
     InputError, FileFormatError, MissingDependencyError
         When there is none, it is another file, or packages are missing.
     """
-    dataset = _opened(path)
+    dataset = open_results(path)
     missing = [name for name in (*QUANTITIES, *MAPS) if name not in dataset]
     if missing:
         raise FileFormatError(f"results file {str(path)!r} has no variable {missing[0]!r}; it is no transistor's.")
@@ -122,23 +121,7 @@ def read_transistor(path: str | PathLike[str]) -> Any:
 
 def is_transistor(path: str | PathLike[str]) -> bool:
     """Was a results file written by a transistor job?"""
-    return bool(_opened(path).attrs.get("job") == JOB)
-
-
-def _opened(path: str | PathLike[str]) -> Any:
-    xarray = import_optional("xarray", "reading results")
-    for package in ("h5netcdf", "h5py"):
-        import_optional(package, "reading results")
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"results file {str(path)!r} does not exist.")
-    try:
-        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
-    except (OSError, ValueError) as error:
-        raise FileFormatError(
-            f"results file {str(path)!r} cannot be read ({error}); it is cut short or not netCDF-4."
-        ) from error
+    return bool(open_results(path).attrs.get("job") == JOB)
 
 
 def _attributes(system: TransistorSystem) -> dict[str, Any]:
@@ -146,12 +129,7 @@ def _attributes(system: TransistorSystem) -> dict[str, Any]:
     tube, geometry = job.settings.tube, job.settings.geometry
     return {
         "job": JOB,
-        "title": job.settings.title or job.path.stem,
-        "source": f"negfadj {negfadj_version()}",
-        "history": f"written {datetime.now(UTC).isoformat(timespec='seconds')}",
-        "job_file": job.path.name,
-        "job_text": job.text,
-        "job_fingerprint": system.fingerprint,
+        **provenance(job.path, job.text, job.settings.title, system.fingerprint),
         "tube": f"({tube.n}, 0)",
         "modes": str(tube.modes),
         "band_gap_eV": system.gap,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..models.nanotube import circumferential_modes, nanotube_radius
+from .job_run import LARGEST_BATCH
+from .summary import device_bytes
 from .transistor_system import PARAMETERS, TransistorSystem
 
 SHOWN = ("gate_work_function", "oxide_permittivity", "oxide_thickness", "doping", "temperature", "drain_voltage")
@@ -40,6 +42,7 @@ def transistor_rows(system: TransistorSystem) -> list[tuple[str, str]]:
         ("grid", f"{grid.shape[0]} × {grid.shape[1]} nodes along x and r"),
         ("voltages", f"drain {drains} V; gate {len(gate)} from {gate[0]:g} to {gate[-1]:g} V"),
         ("temperature", f"{voltages.temperature:g} K"),
+        ("memory", f"about {device_bytes(system.device, LARGEST_BATCH) / 2**20:.0f} MiB"),
     ]
 
 

@@ -27,9 +27,13 @@ def bond_blocks(hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None)
 
 def bonds(hamiltonian: BlockTridiagonal, overlap: BlockTridiagonal | None) -> tuple[Array, Array]:
     """Pairs (a, b), a < b, sorted row by row, shape (n_bonds, 2), and the sorting order of the concatenated blocks."""
+    return sorted_bonds(hamiltonian, bond_blocks(hamiltonian, overlap))
+
+
+def sorted_bonds(hamiltonian: BlockTridiagonal, blocks: list[tuple[int, int, Array, Array]]) -> tuple[Array, Array]:
+    """`bonds` from what `bond_blocks` found."""
     xp = array_namespace(hamiltonian.diagonal[0])
     offsets = hamiltonian.offsets
-    blocks = bond_blocks(hamiltonian, overlap)
     a = xp.concat([rows + offsets[k] for k, _, rows, _ in blocks])
     b = xp.concat([columns + offsets[m] for _, m, _, columns in blocks])
     order = xp.argsort(a * hamiltonian.n_orbitals + b)

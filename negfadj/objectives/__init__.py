@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .covariance import Covariance, correlated, covariance_of, independent
     from .gate_threshold import gate_threshold_vjp
     from .impedance_field import first_order_deviation, variance_shares
+    from .moments import Variability, variability
     from .threshold import threshold_voltage, threshold_voltage_vjp
     from .tight_binding_model import TightBindingModel
-    from .moments import Variability, variability
 
 # Names that bring `negfadj.models`, scipy.optimize or scipy.spatial in, and their modules.
 LAZY = {

@@ -146,8 +146,8 @@ def multi_start(
     Raises
     ------
     InputError, InputTypeError
-        For a variable without finite bounds, and as `minimize` and `fit`: before the first start idle parameters are looked for
-        at x0.
+        For a variable without finite bounds, and as `minimize` and `fit`; idle parameters are looked for at the
+        objective's own x0, before the first start.
     ConvergenceError
         When the objective has a value at none of the starts; with the error of the first.
 
@@ -160,7 +160,7 @@ def multi_start(
     goal = None if level is None else float(real_host(level, "level"))
     if str(method).lower() not in WITHOUT_GRADIENT:
         objective.check()
-    given = {"method": method, "max_evaluations": max_evaluations, "options": options, "check": False}
+    given: dict[str, Any] = {"method": method, "max_evaluations": max_evaluations, "options": options, "check": False}
     if tolerance is not None:
         given["tolerance"] = tolerance
     found = tuple(_one(objective, x0, given) for x0 in starts)

@@ -69,7 +69,7 @@ def evaluate(request: Request, core: Core, *, layers: float = 8.0) -> Array:
     def forward(where: slice) -> Array:
         return core(assemble(request, where)[0])
 
-    with computing(largest_matrix(request.device)):
+    with computing(_blas_size(request)):
         values = [value for _, value in _done(request, per_energy, forward)]
     value = xp.concat(values, axis=0) if len(values) > 1 else values[0]
     _check_finite(value, request.energies)
@@ -92,7 +92,7 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     def forward(where: slice) -> tuple[Any, ...]:
         return _forward(request, core_vjp, where) if keep else (core(assemble(request, where)[0]),)
 
-    with computing(largest_matrix(request.device)):
+    with computing(_blas_size(request)):
         done = list(_done(request, per_energy, forward))
     parts, values = [where for where, _ in done], [found[0] for _, found in done]
     kept = {(where.start, where.stop): found[1:] for where, found in done} if keep else {}
@@ -113,7 +113,7 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
             observable_pullback, lead_pullbacks = found or _forward(request, core_vjp, where)[1:]
             return _pull_batch(request, observable_pullback(value_bar[where, ...], checked), lead_pullbacks)
 
-        with computing(largest_matrix(request.device)):
+        with computing(_blas_size(request)):
             for _, (bar, energy_bar) in _done(request, per_energy, pull, parts=parts, forget=kept.clear):
                 total = bar if total is None else tree_map(lambda x, y: x + y, total, bar)
                 energy_bars.append(energy_bar)
@@ -147,6 +147,11 @@ def _done(
         return
     for found in in_threads(lambda where: list(halved([where])), parts, n_threads):
         yield from found
+
+
+def _blas_size(request: Request) -> int:
+    """The size by which BLAS gets its threads: none where the energies are shared by ours."""
+    return 0 if _threads(request) > 1 else largest_matrix(request.device)
 
 
 def _threads(request: Request) -> int:

@@ -98,9 +98,9 @@ class LeadSolver:
         if cache is None:
             return self._surface(lead)
         xp = array_namespace(self.z)
-        digest = bulk_digest(lead)
         zetas: Any = to_numpy(self.z - lead.potential_energy)
-        keys = [(digest, self.method, self.at_real_energy, str(zeta.dtype), complex(zeta)) for zeta in zetas]
+        bulk = (bulk_digest(lead), self.method, self.at_real_energy, str(zetas.dtype))
+        keys = [(bulk, zeta) for zeta in zetas.tolist()]
         found = cache.get(keys)
         if found is not None:
             return xp.stack(found)

@@ -13,73 +13,80 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..array import Kernel, adjoint, array_namespace, device_of
+from ..array import adjoint, array_namespace, device_of
 from ..data.bonds import bond_blocks
 from ..typing import Array
 from .open_system import OpenSystem
+from .sampled_outer import sampled_outer
 from .scattering import ScatteringStates, channel_states, pull_scattering_states
-from .system_cotangent import SystemAccumulator, SystemCotangent, conjugate
+from .system_cotangent import SystemAccumulator, SystemCotangent
 
 BondBlocks = Sequence[tuple[int, int, Array, Array]]
 
 
 def bond_current(system: OpenSystem, /, *, source: int, order: Array) -> Array:
     """2 Im(K_ab A_ba) of every bond a < b, (E, n_bonds), in the order of `Device.bonds`; a cut sums to ±T."""
-    return _currents(system, channel_states(system, source)[0], bond_blocks(system.hamiltonian, system.overlap), order)
-
-
-def _sampled(x: Array, y: Array, rows: Array, columns: Array) -> Array:
-    """(x y†) of every energy at the entries (rows, columns), (E, n_entries), for (E, n, r) and (E, m, r)."""
-    xp = array_namespace(x)
-    return xp.sum(xp.take(x, rows, axis=1) * conjugate(xp.take(y, columns, axis=1)), axis=-1)
-
-
-_SAMPLED = Kernel("sampled_outer", _sampled, numba="sampled_outer:sampled_outer")
+    blocks = bond_blocks(system.hamiltonian, system.overlap)
+    return currents_of(system, channel_states(system, source)[0], blocks, order)
 
 
 def bond_current_vjp(
     system: OpenSystem, /, *, source: int, order: Array
 ) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`bond_current` and its pullback. Kept: the left-connected factors and the scattering states."""
-    xp = array_namespace(system.z)
     states, factors = channel_states(system, source)
-    x = states.blocks
     blocks = bond_blocks(system.hamiltonian, system.overlap)
 
     def bond_current_pullback(i_bar: Array, wrt: Any = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
-        i_bar = xp.take(i_bar, xp.argsort(order), axis=1)  # back to the order of the blocks
-        sampled: list[Array] = [xp.zeros_like(adjoint(xi)) for xi in x]
-        start = 0
-        for k, m, rows, columns in blocks:
-            count = int(rows.shape[0])
-            if count == 0:
-                continue
-            weight = _scattered(i_bar[:, start : start + count], rows, columns, _shape(system, k, m))
-            start += count
-            a_ab = -1j * _coupling(system, k, m) * weight  # 𝒜 on block (k, m), its mirror on (m, k)
-            sampled[k] = sampled[k] + adjoint(a_ab @ x[m])
-            sampled[m] = sampled[m] + adjoint(adjoint(a_ab) @ x[k])
-            spectral = states.weighted(k) @ adjoint(x[m])  # A_ab, so that A_ba* = A_ab
-            _add_coupling(accumulator, k, m, 2j * spectral * weight)
-        pull_scattering_states(accumulator, factors, states, dict(enumerate(sampled)))
+        sampled = sample_currents(accumulator, states, blocks, order, i_bar)
+        pull_scattering_states(accumulator, factors, states, {i: adjoint(x) for i, x in enumerate(sampled)})
         return accumulator.finish()
 
-    return _currents(system, states, blocks, order), bond_current_pullback
+    return currents_of(system, states, blocks, order), bond_current_pullback
 
 
-def _currents(system: OpenSystem, states: ScatteringStates, blocks: BondBlocks, order: Array) -> Array:
-    """2 Im(K_ab A_ba), A = X γ X† on the bonds alone."""
-    xp, found = array_namespace(system.z), []
+def sample_currents(
+    accumulator: SystemAccumulator, states: ScatteringStates, blocks: BondBlocks, order: Array, i_bar: Array
+) -> list[Array]:
+    """𝒜X block by block, (E, n_i, r), for the cotangent Ī (E, n_bonds); K̄ is added."""
+    system, x = accumulator.system, states.blocks
+    xp = array_namespace(i_bar)
+    i_bar = xp.take(i_bar, xp.argsort(order), axis=1)  # back to the order of the blocks
+    sampled: list[Array] = [xp.zeros_like(xi) for xi in x]
+    start = 0
     for k, m, rows, columns in blocks:
-        spectral = _SAMPLED(states.weighted(m), states.blocks[k], columns, rows)  # A_ba
+        count = int(rows.shape[0])
+        if count == 0:
+            continue
+        weight = _scattered(i_bar[:, start : start + count], rows, columns, _shape(system, k, m))
+        start += count
+        a_ab = -1j * _coupling(system, k, m) * weight  # 𝒜 on block (k, m), its mirror on (m, k)
+        sampled[k] = sampled[k] + a_ab @ x[m]
+        sampled[m] = sampled[m] + adjoint(a_ab) @ x[k]
+        spectral = states.weighted(k) @ adjoint(x[m])  # A_ab, so that A_ba* = A_ab
+        _add_coupling(accumulator, k, m, 2j * spectral * weight)
+    return sampled
+
+
+def currents_of(system: OpenSystem, states: ScatteringStates, blocks: BondBlocks, order: Array) -> Array:
+    """2 Im(K_ab A_ba), A = X γ X† on the bonds alone, (E, n_bonds)."""
+    xp, couplings, spectral = array_namespace(system.z), [], []
+    energies = xp.real(system.z)[:, None]
+    for k, m, rows, columns in blocks:
+        if rows.shape[0] == 0:
+            continue
+        spectral.append(sampled_outer(states.weighted(m), states.blocks[k], columns, rows))  # A_ba
         h, s = _blocks(system, k, m)
         place = rows * h.shape[-1] + columns
         coupling = xp.take(xp.reshape(h, (-1,)), place)[None, :]
         if s is not None:
-            coupling = coupling - xp.real(system.z)[:, None] * xp.take(xp.reshape(s, (-1,)), place)[None, :]
-        found.append(2 * xp.imag(coupling * spectral))
-    return xp.take(xp.concat(found, axis=1), order, axis=1)
+            coupling = coupling - energies * xp.take(xp.reshape(s, (-1,)), place)[None, :]
+        couplings.append(coupling)
+    if not spectral:
+        return xp.zeros((system.n_energies, 0), dtype=energies.dtype, device=device_of(energies))
+    currents = 2 * xp.imag(xp.concat(couplings, axis=1) * xp.concat(spectral, axis=1))
+    return xp.take(currents, order, axis=1)
 
 
 def _coupling(system: OpenSystem, k: int, m: int) -> Array:

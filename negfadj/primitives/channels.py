@@ -5,8 +5,9 @@
     with B = Γ̄ W:   Γ̄' = B W⁺ + (B W⁺)†(1 − P)                                                 (pullback)
 
 At η = 0 evanescent modes are in the Hermitian part of Σ alone and Γ has the rank of the open channels, which a small
-change keeps (at a band edge T has no derivative). The columns of W are of very different size, which W⁺ = R⁻¹Q†, W = Q R,
-does not feel. A Σ that is no passive lead's has no such W; there W is the identity on the orbitals it touches and γ = Γ.
+change keeps (at a band edge T has no derivative). The columns of W are of very different size, which W⁺ = R⁻¹Q†,
+W = Q R, does not feel. A Σ that is no passive lead's has no such W; there W is the identity on the orbitals it touches
+and γ = Γ.
 
 Source: docs/adjoints/scattering-states.md.
 """

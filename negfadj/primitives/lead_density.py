@@ -7,13 +7,14 @@ Derivation: docs/adjoints/scattering-states.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..array import adjoint, array_namespace
 from ..typing import Array
 from .open_system import OpenSystem
 from .population import by_block
+from .sampled_outer import outer_diagonal
 from .scattering import ScatteringStates, channel_states, pull_scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
@@ -22,7 +23,7 @@ TWO_PI = 6.283185307179586
 
 def lead_density(system: OpenSystem, /, *, source: int) -> Array:
     """diag(G Γ_s G†)/2π of every orbital, (E, n_orbitals) [1/eV], per spin."""
-    return _density(channel_states(system, source)[0])
+    return density_of(channel_states(system, source)[0])
 
 
 def lead_density_vjp(system: OpenSystem, /, *, source: int) -> tuple[Array, Callable[..., SystemCotangent]]:
@@ -31,15 +32,20 @@ def lead_density_vjp(system: OpenSystem, /, *, source: int) -> tuple[Array, Call
 
     def lead_density_pullback(d_bar: Array, wrt: Any = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
-        weights = by_block(system, d_bar / TWO_PI)
-        sampled = {i: adjoint(weight[:, :, None] * states.blocks[i]) for i, weight in enumerate(weights)}
-        pull_scattering_states(accumulator, factors, states, sampled)
+        sampled = sample_density(states, by_block(system, d_bar))
+        pull_scattering_states(accumulator, factors, states, {i: adjoint(x) for i, x in enumerate(sampled)})
         return accumulator.finish()
 
-    return _density(states), lead_density_pullback
+    return density_of(states), lead_density_pullback
 
 
-def _density(states: ScatteringStates) -> Array:
+def density_of(states: ScatteringStates) -> Array:
+    """(X γ X†)_aa / 2π of every orbital, (E, n_orbitals)."""
     xp = array_namespace(states.blocks[0])
-    shares = [xp.sum(xp.real(states.weighted(i) * xp.conj(x)), axis=-1) for i, x in enumerate(states.blocks)]
+    shares = [xp.real(outer_diagonal(states.weighted(i), x)) for i, x in enumerate(states.blocks)]
     return xp.concat(shares, axis=-1) / TWO_PI
+
+
+def sample_density(states: ScatteringStates, weights: Sequence[Array]) -> list[Array]:
+    """𝒜X block by block, (E, n_i, r), for the cotangent D̄ cut into blocks."""
+    return [(weight / TWO_PI)[:, :, None] * x for weight, x in zip(weights, states.blocks)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ..array import adjoint, array_namespace, product
+from ..array import adjoint, array_namespace, product, sum_of_products
 from ..typing import Array
 from .channels import orbitals_of
 from .left_connected import left_connected
@@ -21,6 +21,7 @@ from .open_system import BlockMatrix, OpenSystem
 from .population import by_block
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
+from .sampled_outer import outer_diagonal
 from .scattering import ScatteringStates, pull_scattering_states, scattering_states
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
@@ -56,17 +57,22 @@ def _pull(
     source: int,
     weights: Sequence[Array],
 ) -> None:
-    system = accumulator.system
-    weighted = [p[:, :, None] * x for p, x in zip(weights, states)]
-    sampled = weighted
-    if system.overlap is not None:
-        here = _times_overlap(system, weighted)
-        there = [p[:, :, None] * x for p, x in zip(weights, _times_overlap(system, states))]
-        sampled = [(a + b) / 2 for a, b in zip(here, there)]
-        if accumulator.wants_all:
-            _add_direct(accumulator, weighted, states, system.broadening(source))
-    by_orbitals = ScatteringStates(orbitals_of(system, source), list(states))
+    by_orbitals = ScatteringStates(orbitals_of(accumulator.system, source), list(states))
+    sampled = sample_shares(accumulator, by_orbitals, weights)
     pull_scattering_states(accumulator, factors, by_orbitals, {i: adjoint(x) for i, x in enumerate(sampled)})
+
+
+def sample_shares(accumulator: SystemAccumulator, states: ScatteringStates, weights: Sequence[Array]) -> list[Array]:
+    """𝒜X block by block, (E, n_i, r), for the cotangent p̄ cut into blocks; S̄ is added."""
+    system = accumulator.system
+    weighted = [p[:, :, None] * x for p, x in zip(weights, states.blocks)]
+    if system.overlap is None:
+        return weighted
+    here = _times_overlap(system, weighted)
+    there = [p[:, :, None] * x for p, x in zip(weights, _times_overlap(system, states.blocks))]
+    if accumulator.wants_all:
+        _add_direct(accumulator, weighted, states)
+    return [(a + b) / 2 for a, b in zip(here, there)]
 
 
 def lead_population_tangent(
@@ -111,9 +117,15 @@ def lead_population_transposed(
 
 def lead_shares(system: OpenSystem, states: Sequence[Array], source: int) -> Array:
     """Re [(S X) Γ X†]_aa of one source, (E, n_orbitals)."""
-    xp, gamma = array_namespace(system.z), system.broadening(source)
+    return shares_of(system, ScatteringStates(orbitals_of(system, source), list(states)))
+
+
+def shares_of(system: OpenSystem, states: ScatteringStates) -> Array:
+    """Re [(S X) γ X†]_aa of scattering states by orbitals or channels, (E, n_orbitals)."""
+    xp, channels = array_namespace(system.z), states.channels
     found = [
-        xp.sum(xp.real((s @ gamma) * xp.conj(x)), axis=-1) for s, x in zip(_times_overlap(system, states), states)
+        xp.real(outer_diagonal(channels.weighted(s), x))
+        for s, x in zip(_times_overlap(system, states.blocks), states.blocks)
     ]
     return xp.concat(found, axis=-1)
 
@@ -142,13 +154,10 @@ def _times(matrix: BlockMatrix, x: Sequence[Array]) -> list[Array]:
     return found
 
 
-def _add_direct(
-    accumulator: SystemAccumulator, weighted: Sequence[Array], states: Sequence[Array], gamma: Array
-) -> None:
-    """S̄_kl += Σ_E P_k X_k Γ X_l† on the tridiagonal blocks."""
-    xp = array_namespace(gamma)
-    turned = [x @ gamma for x in weighted]
-    n_blocks = len(states)
+def _add_direct(accumulator: SystemAccumulator, weighted: Sequence[Array], states: ScatteringStates) -> None:
+    """S̄_kl += Σ_E P_k X_k γ X_l† on the tridiagonal blocks."""
+    turned = [states.channels.weighted(x) for x in weighted]
+    n_blocks = len(turned)
     for k in range(n_blocks):
         for m in range(max(0, k - 1), min(n_blocks, k + 2)):
-            accumulator.add_overlap(k, m, xp.sum(turned[k] @ adjoint(states[m]), axis=0))
+            accumulator.add_overlap(k, m, sum_of_products(turned[k], adjoint(states.blocks[m])))

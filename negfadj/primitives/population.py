@@ -39,19 +39,24 @@ def population_vjp(system: OpenSystem, /) -> tuple[Array, Callable[..., SystemCo
 
     def population_pullback(p_bar: Array, wrt: object = "all") -> SystemCotangent:
         accumulator = SystemAccumulator(system, wrt)
-        weights = by_block(system, p_bar)
-        # Ā = −G†ḠG† = −(G Ḡ†G)†: the congruence over A itself, daggered
-        for row in selected_congruence(system, factors, _source(system, weights), system, factors):
-            accumulator.dense(row.i, row.i, adjoint(row.diagonal))
-            if row.upper is not None:
-                accumulator.dense(row.i + 1, row.i, adjoint(row.upper))
-                accumulator.dense(row.i, row.i + 1, adjoint(row.lower))
-        if system.overlap is not None and accumulator.wants_all:
-            for row in selected_inverse(system, factors):
-                _add_direct(accumulator, weights, row)
+        pull_population(accumulator, factors, by_block(system, p_bar))
         return accumulator.finish()
 
     return shares(system, selected_inverse(system, factors)), population_pullback
+
+
+def pull_population(accumulator: SystemAccumulator, factors: Sequence[Array], weights: list[Array], /) -> None:
+    """Add the cotangents of the population, for p̄ cut into blocks."""
+    system = accumulator.system
+    # Ā = −G†ḠG† = −(G Ḡ†G)†: the congruence over A itself, daggered
+    for row in selected_congruence(system, factors, _source(system, weights), system, factors):
+        accumulator.dense(row.i, row.i, adjoint(row.diagonal))
+        if row.upper is not None:
+            accumulator.dense(row.i + 1, row.i, adjoint(row.upper))
+            accumulator.dense(row.i, row.i + 1, adjoint(row.lower))
+    if system.overlap is not None and accumulator.wants_all:
+        for row in selected_inverse(system, factors):
+            _add_direct(accumulator, weights, row)
 
 
 def population_tangent(system: OpenSystem, factors: Sequence[Array], d_hamiltonian: BlockMatrix, /) -> Array:

@@ -61,7 +61,7 @@ def _refined(
     carried: Sequence[Array] | None = None,
 ) -> Iterator[tuple[int, Array]]:
     solve = solve_rows if is_rows else partial(solve_columns, carried=carried)
-    grown = _grown(system, factors)
+    grown = grown_of(system, factors)
     if not grown:
         yield from solve(system, factors, sources)
         return
@@ -108,7 +108,7 @@ def put_at(x: Array, places: Sequence[int], new: Array) -> Array:
     return xp.where(there, moved, x)
 
 
-def _grown(system: OpenSystem, factors: Sequence[Array]) -> list[int]:
+def grown_of(system: OpenSystem, factors: Sequence[Array]) -> list[int]:
     """The energies at which a pivot is so large that digits are lost, or not finite."""
     largest = getattr(factors, "growth", None)
     return grown_energies(system, _largest(factors) if largest is None else largest)

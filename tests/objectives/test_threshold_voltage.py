@@ -12,8 +12,8 @@ from negfadj.electrostatics.grid import Grid
 from negfadj.electrostatics.regions import Box
 from negfadj.objectives.covariance import independent
 from negfadj.objectives.gate_threshold import gate_threshold_vjp
-from negfadj.objectives.threshold import threshold_voltage, threshold_voltage_vjp
 from negfadj.objectives.moments import variability
+from negfadj.objectives.threshold import threshold_voltage, threshold_voltage_vjp
 
 SWING, FACTOR = 0.026, 3.0
 

@@ -13,8 +13,8 @@ from negfadj.objectives.covariance import Covariance, correlated, covariance_of,
 from negfadj.objectives.curvature_traces import curvature_traces
 from negfadj.objectives.hessian_differences import hessian_by_differences
 from negfadj.objectives.impedance_field import first_order_deviation, variance_shares
-from negfadj.objectives.monte_carlo import Sample, monte_carlo
 from negfadj.objectives.moments import variability
+from negfadj.objectives.monte_carlo import Sample, monte_carlo
 
 RNG = np.random.default_rng(3)
 N = 6
