@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
-from ..array import Kernel, array_namespace, eps_of, inverse, max_norm, product
+from ..array import Kernel, array_namespace, eps_of, inverse, is_single, max_norm, product
 from ..typing import Array
 from .open_system import BlockMatrix, Reversed
 from .whole_sweep import Source, sweep_blocks, whole_sweep
 
-SINGULAR = 1e-6  # eps·|G_NN||A_NN| from which A counts as singular
+SINGULAR, SINGULAR_SINGLE = 1e-6, 1e-3  # eps·|G_NN||A_NN| from which A counts as singular
 
 Step: TypeAlias = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
@@ -77,7 +77,7 @@ def regular(g: Array, diagonal: Array) -> Array:
     """G_NN, with NaN where it is so large that A is singular to rounding: on a bound state."""
     xp = array_namespace(g)
     size = 1 + max_norm(diagonal)  # at least 1 eV: a single block's own diagonal vanishes with A
-    singular = max_norm(g) * size > SINGULAR / eps_of(g)
+    singular = max_norm(g) * size > (SINGULAR_SINGLE if is_single(g) else SINGULAR) / eps_of(g)
     return xp.where(singular[:, None, None], xp.full_like(g, complex("nan+nanj")), g)
 
 

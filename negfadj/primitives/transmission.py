@@ -40,9 +40,8 @@ def transmission(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     first, last = system.blocks[source], system.blocks[drain]
     if first > last:
         a, first, last = Reversed(a), a.n_blocks - 1 - first, a.n_blocks - 1 - last
-    is_off_axis = bool(xp.all(xp.imag(system.z) > 0))  # there no pivot is above 1/Im z
     if last < a.n_blocks - 1:
-        if not is_off_axis:
+        if not bool(xp.all(xp.imag(system.z) > 0)):  # off the real axis no pivot is above 1/Im z
             return _refined_transmission(system, source, drain)
         g, w = last_of(sweep(Folded(a, last), columns=(first, channels.columns)))
         return _trace(system, channels, drain, system.restrict_rows(g @ w, drain))
@@ -51,7 +50,7 @@ def transmission(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     found = whole_sweep(*given, sources=[Source(first, channels.columns, 0)], keep=False)
     g = regular(found.factors[-1], a.diagonal(last))
     value = _trace(system, channels, drain, system.restrict_rows(g @ found.w, drain))
-    grown = [] if is_off_axis else grown_energies(system, found.growth)
+    grown = grown_energies(system, found.growth)
     if not grown:
         return value
     return put_at(value, grown, _refined_transmission(system.at(index_of(grown, system.z)), source, drain))
@@ -130,6 +129,10 @@ def lead_to_lead(system: OpenSystem, factors: Sequence[Array], channels: Channel
 
 
 def _trace(system: OpenSystem, channels: Channels, drain: int, x: Array) -> Array:
-    xp = array_namespace(x)
+    """tr[Γ_d x γ x†] from x on the orbitals the drain touches: a sum of squares, so that no rounding makes it negative."""
+    xp, to = array_namespace(x), channels_of(system, drain)
+    if to.factor is not None and channels.gamma is None:
+        t = adjoint(to.factor) @ x
+        return xp.sum(xp.real(t * xp.conj(t)), axis=(-2, -1))
     through = system.broadening(drain) @ channels.weighted(x)
     return xp.sum(xp.real(through * xp.conj(x)), axis=(-2, -1))

@@ -68,9 +68,9 @@ def sweep_arguments(kind: str) -> tuple[object, ...]:
         sigma = complex_numbers(rng, 1 if i == 0 else 3, n, n) if i in (0, 4) else None
         overlap = np.eye(n) + 0.1 * rng.normal(size=(n, n)) if i == 2 else None
         blocks.append(SweepBlock(onsite, overlap, sigma, lower, upper))
-    late = complex_numbers(rng, 3, sizes[2], 2)
-    late[1, :, 1] = 0  # one open channel less at the second energy
-    sources = (Source(0, complex_numbers(rng, 1, sizes[0], 2), 0), Source(2, late, 2))
+    early = complex_numbers(rng, 3, sizes[0], 2)
+    early[1, :, 1] = 0  # one open channel less at the second energy
+    sources = (Source(0, early, 2), Source(2, complex_numbers(rng, 1, sizes[2], 2), 0))  # later, but first in w
     return np.array([8.0, 9.0, 10.0]) + 0.3j, tuple(blocks), sources
 
 

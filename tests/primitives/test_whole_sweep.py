@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from backends import Backend, host
-from cases import EPS, open_system, random_device
+from cases import EPS, LeadKind, open_system, random_device
 
 from negfadj.array import rebuild
 from negfadj.primitives.left_connected import left_connected, sweep
 from negfadj.primitives.open_system import Adjoint, Hoppings, OpenSystem, Reversed
+from negfadj.primitives.transmission import transmission
 from negfadj.primitives.whole_sweep import Source, sweep_blocks, whole_sweep
 
 ENERGIES = np.array([-0.4, 0.3])
@@ -94,6 +95,22 @@ def test_growth_shows_a_level_of_the_cut_device(backend: Backend) -> None:
     system = backend(rebuild(open_system(device, np.array([0.3, level])), self_energies=(), blocks=(), supports=()))
     growth = host(left_connected(system).growth)
     assert growth[0] < 1e6 and not growth[1] < 1e12
+
+
+@pytest.mark.parametrize("device_eta", [0.0, 1e-13, 1e-9])
+def test_transmission_is_refined_where_the_sweep_has_grown(device_eta: float) -> None:
+    device = random_device(5, leads=(LeadKind(1, 2), LeadKind(-1, 3)), overlap=False)
+    level = np.linalg.eigvalsh(device.hamiltonian.diagonal[0])[0] + 1e-9  # block 0 is a stub that no lead touches
+    system = open_system(device, np.array([level, 0.3]), device_eta=device_eta)
+    z, blocks = sweep_blocks(system)
+    assert whole_sweep(z, blocks, keep=False).growth[0] > 1e7
+    green = np.linalg.inv(dense(system))
+    ends = np.cumsum(device.hamiltonian.block_sizes)
+    x = green[:, ends[-2] :, ends[0] : ends[1]]
+    through = system.broadening(1) @ x @ system.broadening(0) @ x.conj().swapaxes(1, 2)
+    expected = np.trace(through, axis1=1, axis2=2).real
+    assert expected[0] > 1e-3
+    assert np.allclose(transmission(system, source=0, drain=1), expected, rtol=1e-11, atol=0)
 
 
 def test_real_energies_and_blocks_give_a_real_sweep() -> None:
