@@ -20,7 +20,7 @@ from .blas import multiply
 
 LEAF = 15  # rows of a part that is not halved
 HALVED_FROM = 24  # rows of a matrix; Gauss–Jordan elimination is as fast below
-ROUNDING = 16.0  # n eps: a larger |A (A⁻¹v) − v| is not rounding
+ROUNDING = 16.0  # eps: a larger |A (A⁻¹v) − v| over n, or over |A||A⁻¹v|, is not rounding
 PLAIN, TRANSPOSED = ord("N"), ord("T")
 NOT_BEGUN, FIRST_HALF_DONE, BOTH_DONE = 0, 1, 2
 
@@ -64,7 +64,11 @@ def _is_inverse(a, x, signs, y):  # type: ignore[no-untyped-def]
             re += x[i, j].real * signs[j]
             im += x[i, j].imag * signs[j]
         y[i] = complex(re, im)
-    limit = ROUNDING * n * np.finfo(a.real.dtype).eps
+    largest, length = 0.0, 0.0
+    for i in range(n):
+        largest = max(largest, abs(a[i, i].real) + abs(a[i, i].imag))
+        length += abs(y[i].real) + abs(y[i].imag)
+    limit = ROUNDING * np.finfo(a.real.dtype).eps * max(float(n), largest * length)
     for i in range(n):
         re, im = -signs[i], 0.0
         for j in range(n):
@@ -148,14 +152,17 @@ def _by_halves(a, symmetric, room, parts, gauss_jordan_buffers):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def invert(a, buffers):  # type: ignore[no-untyped-def]
-    """Replace the contiguous complex matrix `a` by its inverse; by NaN when it is singular."""
+def invert(a, symmetric, buffers):  # type: ignore[no-untyped-def]
+    """Replace the contiguous complex matrix `a` by its inverse; by NaN when it is singular.
+
+    A `symmetric` one is known to be so but for rounding; of others it is found out.
+    """
     kept, room, parts, signs, y, counts, gauss_jordan_buffers = buffers
     n = a.shape[0]
     if n >= HALVED_FROM and 4 * counts[1] <= counts[0] + 8:  # not where most matrices go the other way
         kept = kept[:n, :n]
         kept[:] = a
-        symmetric = _is_symmetric(a)
+        symmetric = symmetric or _is_symmetric(a)
         _by_halves(a, symmetric, room, parts, gauss_jordan_buffers)
         counts[0] += 1
         if _is_inverse(kept, a, signs[:n], y):
@@ -176,4 +183,4 @@ def invert_stack(x):  # type: ignore[no-untyped-def]
     """Replace every matrix of the contiguous complex stack (E, n, n) by its inverse."""
     buffers = inverse_buffers(x.shape[-1], x)
     for k in range(x.shape[0]):
-        invert(x[k], buffers)
+        invert(x[k], False, buffers)

@@ -48,9 +48,9 @@ def _made(z, onsite, overlap, sigma, a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _inverted(a, growth, buffers):  # type: ignore[no-untyped-def]
+def _inverted(a, symmetric, growth, buffers):  # type: ignore[no-untyped-def]
     """a ← a⁻¹; the larger of `growth` and its largest entry, infinite where an entry is NaN."""
-    invert(a, buffers)
+    invert(a, symmetric, buffers)
     largest = 0.0
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
@@ -63,15 +63,17 @@ def _inverted(a, growth, buffers):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _first(z, onsite, overlap, sigma, growth, g_out):  # type: ignore[no-untyped-def]
+def _first(z, onsite, overlap, sigma, symmetric, growth, g_out):  # type: ignore[no-untyped-def]
     buffers = inverse_buffers(onsite.shape[0], g_out)
     for k in range(z.shape[0]):
         _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], g_out[k])
-        growth[k] = _inverted(g_out[k], growth[k], buffers)
+        growth[k] = _inverted(g_out[k], symmetric, growth[k], buffers)
 
 
 @njit(cache=True, nogil=True)
-def _gathered(z, onsite, overlap, sigma, left, column_of_row, right, row_of_column, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _gathered(  # type: ignore[no-untyped-def]
+    z, onsite, overlap, sigma, symmetric, left, column_of_row, right, row_of_column, g, w, growth, g_out, w_out
+):
     n, m = onsite.shape[0], g.shape[1]
     buffers = inverse_buffers(n, g_out)
     products, y = product_buffers(g_out), np.empty((m, w.shape[2]), g.dtype)
@@ -83,7 +85,7 @@ def _gathered(z, onsite, overlap, sigma, left, column_of_row, right, row_of_colu
             if value != 0:
                 for j in range(n):
                     a[i, j] -= value * row[row_of_column[j]] * by_column[j]
-        growth[k] = _inverted(a, growth[k], buffers)
+        growth[k] = _inverted(a, symmetric, growth[k], buffers)
         width = _width(w[k])
         multiply(g[k], w[k, :, :width], y[:, :width], 1.0, 0.0, PLAIN, PLAIN, products)
         for i in range(n):
@@ -92,7 +94,9 @@ def _gathered(z, onsite, overlap, sigma, left, column_of_row, right, row_of_colu
 
 
 @njit(cache=True, nogil=True)
-def _sparse(z, onsite, overlap, sigma, lower_at, lower, upper_at, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _sparse(  # type: ignore[no-untyped-def]
+    z, onsite, overlap, sigma, symmetric, lower_at, lower, upper_at, upper, g, w, growth, g_out, w_out
+):
     """`lower_at` (2, entries) are rows and columns of the entries `lower` of L, and so for U."""
     n, m = onsite.shape[0], g.shape[1]
     buffers, y = inverse_buffers(n, g_out), np.empty((m, w.shape[2]), g.dtype)
@@ -104,7 +108,7 @@ def _sparse(z, onsite, overlap, sigma, lower_at, lower, upper_at, upper, g, w, g
             to, row, value = a[lower_at[0, e]], g[k, lower_at[1, e]], lower[e]
             for f in range(upper.shape[0]):
                 to[upper_at[1, f]] -= value * row[upper_at[0, f]] * upper[f]
-        growth[k] = _inverted(a, growth[k], buffers)
+        growth[k] = _inverted(a, symmetric, growth[k], buffers)
         width, is_done[:] = _width(w[k]), False
         for i in range(m):
             is_carried[i] = np.any(w[k, i, :width] != 0)
@@ -123,7 +127,7 @@ def _sparse(z, onsite, overlap, sigma, lower_at, lower, upper_at, upper, g, w, g
 
 
 @njit(cache=True, nogil=True)
-def _real(z, onsite, overlap, sigma, lower, upper, g, g_parts, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _real(z, onsite, overlap, sigma, symmetric, lower, upper, g, g_parts, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
     """`g_parts` (E, m, 2m) are the real and imaginary parts of g side by side in every entry."""
     n, m = lower.shape
     buffers = inverse_buffers(n, g_out)
@@ -143,13 +147,13 @@ def _real(z, onsite, overlap, sigma, lower, upper, g, g_parts, w, growth, g_out,
         for i in range(n):
             for j in range(n):
                 a[i, j] -= complex(folded[i, j], folded[n + i, j])
-        growth[k] = _inverted(a, growth[k], buffers)
+        growth[k] = _inverted(a, symmetric, growth[k], buffers)
         width = _width(w[k])
         multiply(transfer, w[k, :, :width], w_out[k, :, :width], 1.0, 0.0, PLAIN, PLAIN, products)
 
 
 @njit(cache=True, nogil=True)
-def _complex(z, onsite, overlap, sigma, lower, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _complex(z, onsite, overlap, sigma, symmetric, lower, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
     n, m = lower.shape[1], lower.shape[2]
     buffers = inverse_buffers(n, g_out)
     products, transfer = product_buffers(g_out), np.empty((n, m), g.dtype)
@@ -158,7 +162,7 @@ def _complex(z, onsite, overlap, sigma, lower, upper, g, w, growth, g_out, w_out
         _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
         multiply(left, g[k], transfer, 1.0, 0.0, PLAIN, PLAIN, products)
         multiply(transfer, right, a, -1.0, 1.0, PLAIN, PLAIN, products)
-        growth[k] = _inverted(a, growth[k], buffers)
+        growth[k] = _inverted(a, symmetric, growth[k], buffers)
         width = _width(w[k])
         multiply(transfer, w[k, :, :width], w_out[k, :, :width], -1.0, 0.0, PLAIN, PLAIN, products)
 
@@ -169,10 +173,12 @@ def whole_sweep(z: np.ndarray, blocks: tuple[Any, ...], sources: tuple[Any, ...]
     growth = np.zeros(z.shape, z.real.dtype)
     factors: list[np.ndarray] = []
     carried: list[np.ndarray] = []
+    symmetric = True  # A as far as it has come
     g: Any = None
     w: Any = None
     for i, block in enumerate(blocks):
-        g, w = _step(z, block, g, w, growth, n_columns)
+        symmetric = symmetric and block.is_symmetric and _is_symmetric(block.self_energy)
+        g, w = _step(z, block, symmetric, g, w, growth, n_columns)
         for source in sources:
             if source.block == i:
                 w[:, :, source.at : source.at + source.columns.shape[-1]] += source.columns
@@ -180,7 +186,9 @@ def whole_sweep(z: np.ndarray, blocks: tuple[Any, ...], sources: tuple[Any, ...]
     return Sweep(tuple(factors), w if n_columns else None, growth, tuple(carried) if n_columns and keep else None)
 
 
-def _step(z: np.ndarray, block: Any, g: Any, w: Any, growth: np.ndarray, n_columns: int) -> tuple[Any, Any]:
+def _step(
+    z: np.ndarray, block: Any, symmetric: bool, g: Any, w: Any, growth: np.ndarray, n_columns: int
+) -> tuple[Any, Any]:
     """g_i, and w_i without its new columns; `growth` is brought up to date."""
     n, dtype = block.onsite.shape[-1], z.dtype
     nothing = np.empty((0, 0), dtype)
@@ -192,6 +200,7 @@ def _step(z: np.ndarray, block: Any, g: Any, w: Any, growth: np.ndarray, n_colum
         taken(block.onsite),
         nothing if block.overlap is None else taken(block.overlap),
         nothing[None] if block.self_energy is None else taken(block.self_energy),
+        symmetric,
     )
     g_out = np.empty((z.shape[0], n, n), dtype)
     w_out = np.zeros((z.shape[0], n, n_columns), dtype)
@@ -213,6 +222,14 @@ def _step(z: np.ndarray, block: Any, g: Any, w: Any, growth: np.ndarray, n_colum
     else:
         _complex(z, *made, *(taken(_at(x, z)) for x in (lower, upper)), g, w, growth, g_out, w_out)
     return g_out, w_out
+
+
+def _is_symmetric(sigma: np.ndarray | None) -> bool:
+    """Is Σ = Σᵀ but for the rounding of a lead's equation?"""
+    if sigma is None:
+        return True
+    difference = np.max(np.abs(sigma - np.swapaxes(sigma, -1, -2)), axis=(-2, -1))
+    return bool(np.all(difference <= 1e4 * np.finfo(sigma.real.dtype).eps * np.max(np.abs(sigma), axis=(-2, -1))))
 
 
 def _at(hopping: Any, z: np.ndarray) -> Any:

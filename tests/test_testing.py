@@ -277,7 +277,7 @@ def test_check_vjp_catches_a_change_inside_the_library(
 CHANNEL_MUTATIONS = [
     ("_pseudo_inverse", _negated, "transmission"),
     ("_pseudo_inverse", lambda f: lambda w: 2 * f(w), "bond_current"),
-    ("adjoint", _negated, "lead_density"),
+    ("_pseudo_inverse", _negated, "lead_density"),
 ]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputTypeError
 from ..objectives.cotangents import bar_beside
 from ..objectives.model import Model
+from ..objectives.named_cotangents import check_names
 from ..objectives.quantity import Quantity
 from ..objectives.second_order import tangent, twin
 from ..physics.lead_cache import LeadCache, lead_cache
@@ -124,6 +125,7 @@ class LinearisedModel:
             quantity = self.given.quantities[output]
             subject_bar, _ = self.pullbacks[output](bar, self.given.wrt(quantity))
             shares = self.model_pullback(bar_beside(self.made, quantity.of, subject_bar))
+            check_names(shares, {*self.values, *found}, self.given.varying, "the pullback of the model")
             for name in found:
                 if shares.get(name) is not None:
                     found[name] = found[name] + shares[name]

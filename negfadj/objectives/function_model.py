@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,10 @@ from ..array import is_array, leaves, rebuild, to_numpy
 from ..data import BlockTridiagonal, Device
 from ..errors import InputError, InputTypeError, ShapeError
 from ..typing import Array
+from .named_cotangents import check_names, check_shapes
 from .parameters import brief_values
+
+TWIN = "the pullback of the twin"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,23 +31,26 @@ class FunctionModel:
         given; else the subject itself.
     derivatives : callable, optional
         values → a dict with dH/dp by name, in the form of H; for a parameter that is an array a sequence of them, entry
-        after entry. A parameter that is missing has none.
+        after entry. None for a parameter without effect; one that varies is not left out.
     device : Device, optional
         Its leads, overlap and block sizes; its Hamiltonian is replaced by the function's.
     twin : callable, optional
-        values → (subject, pullback), in place of `derivatives`: pullback(subject_bar) → dict of cotangents by name. For
-        what negfadj.models makes, with its own `_vjp`.
+        values → (subject, pullback), in place of `derivatives`: pullback(subject_bar) → dict of cotangents by name, of
+        the parameters' shapes, None for one without effect. For what negfadj.models makes, with its own `_vjp`.
     names : sequence of str, optional
         The parameters it knows; default any.
     is_linear : bool
         The function is affine in its parameters: second derivatives need nothing of it.
     has_constant_leads : bool, optional
         Leads do not move; default: True when `device` is given.
+    varying : sequence of str, optional
+        The parameters that derivatives or twin must have; default all. An `Objective` sets it to those that are free.
 
     Raises
     ------
     InputError, InputTypeError, ShapeError
-        When neither derivatives nor a twin is given; for NaN from the function, with the values of the parameters.
+        When neither derivatives nor a twin is given; for NaN from the function, with the values of the parameters; by
+        the pullback, for a name that is no parameter's, a parameter left out, a cotangent of the wrong shape.
     """
 
     function: Callable[[Mapping[str, Any]], Any]
@@ -54,6 +60,7 @@ class FunctionModel:
     names: Sequence[str] | None = None
     is_linear: bool = False
     has_constant_leads: bool | None = None
+    varying: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("function", "derivatives", "twin"):
@@ -76,19 +83,38 @@ class FunctionModel:
         """The subject and its pullback to the parameters; the derivatives are asked for when it is pulled back."""
         if self.twin is not None:
             made, pullback = self.twin(dict(values))
-            return self._placed(self._finite(made, values), values), pullback
+
+            def function_twin_pullback(subject_bar: Any) -> Mapping[str, Any]:
+                found = pullback(subject_bar)
+                self._check_names(found, values, TWIN)
+                check_shapes(found, values, TWIN)
+                return found
+
+            return self._placed(self._finite(made, values), values), function_twin_pullback
         made = self(values)
 
         def function_model_pullback(subject_bar: Device) -> dict[str, Any]:
             assert self.derivatives is not None
             found = self.derivatives(dict(values))
+            self._check_names(found, values, "derivatives")
             return {
-                name: self._pulled(subject_bar.hamiltonian, found[name], name, values)
-                for name in values
-                if name in found
+                name: None
+                if found.get(name) is None
+                else self._pulled(subject_bar.hamiltonian, found[name], name, values)
+                for name in self._varying(values)
             }
 
         return made, function_model_pullback
+
+    def restricted_to(self, names: Collection[str]) -> FunctionModel:
+        """The same model, of which only these parameters vary: no derivatives by others are asked for."""
+        return rebuild(self, varying=tuple(names))  # type: ignore[no-any-return]
+
+    def _varying(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(name for name in values if self.varying is None or name in self.varying)
+
+    def _check_names(self, found: Any, values: Mapping[str, Any], source: str) -> None:
+        check_names(found, tuple(dict.fromkeys((*values, *(self.names or ())))), self._varying(values), source)
 
     def _placed(self, made: Any, values: Mapping[str, Any]) -> Any:
         """The device given with this Hamiltonian, where a device is given."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..errors import InputError, InputTypeError
 from ..typing import Array, ArrayLike
-from .minimise import checked_count, checked_start
+from .minimise import checked_count, checked_start, checked_tolerance
 from .objective import Objective
 from .optimum import Optimum, Stop, Watch
 
+ROUNDING = float(np.finfo(np.float64).eps)
 METHODS = ("trf", "dogbox", "lm")
 
 
@@ -39,9 +40,9 @@ def fit(
         Of scipy.optimize.least_squares. "trf" and "dogbox" keep the bounds; "lm" (Levenberg–Marquardt) has none, and
         needs as many residuals as variables.
     tolerance : float
-        SciPy's `ftol`, `xtol` and `gtol`.
+        SciPy's `ftol`, `xtol` and `gtol`; not below the rounding of numbers, 2.2e-16.
     max_evaluations : int, optional
-        Ends the search after so many evaluations of the residuals.
+        Ends the search after so many evaluations of the residuals; Jacobians are not counted.
     options : mapping, optional
         Further arguments of least_squares, as {"loss": "soft_l1", "x_scale": "jac"}.
     check : bool
@@ -56,9 +57,10 @@ def fit(
     ------
     InputError, InputTypeError
         For a term that is no sum of squares, a method without the bounds there are, too few residuals for "lm", a start
-        outside the bounds, an idle parameter.
+        outside the bounds, an idle parameter, a tolerance that is not positive.
     OptimisationError
         When a step leads where the residuals have no value, with the best point so far.
+    Whatever else the model's function raises, with a note of the parameters and of the best point so far.
 
     Sources
     -------
@@ -72,13 +74,16 @@ def fit(
     from scipy import optimize  # slow to import, and not needed for the rest of negfadj
 
     start = checked_start(objective, x0)
+    goal = checked_tolerance(tolerance)
+    if goal is None or goal < ROUNDING:
+        raise InputError(f"tolerance={tolerance!r} is below the rounding of numbers, {ROUNDING:.2g}; give more.")
+    watch = Watch(objective, checked_count(max_evaluations))
     lower, upper = objective.bounds
     bounded = bool(np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)))
     if bounded and method == "lm":
         raise InputError('the method "lm" has no bounds but parameters do; use "trf" or "dogbox", or leave them out.')
     if check:
-        objective.check(start)
-    watch = Watch(objective, checked_count(max_evaluations))
+        watch.guarded(objective.check, start)
 
     def residuals(x: Array) -> Array:
         return watch(objective.residuals, lambda r: float(r @ r), x)
@@ -87,7 +92,7 @@ def fit(
         watch.gradients += 1
         return watch.guarded(objective.jacobian, x)
 
-    given: dict[str, Any] = {"ftol": tolerance, "xtol": tolerance, "gtol": tolerance, **dict(options or {})}
+    given: dict[str, Any] = {"ftol": goal, "xtol": goal, "gtol": goal, **dict(options or {})}
     if bounded:
         given["bounds"] = (lower, upper)
     if method == "lm":
@@ -100,5 +105,4 @@ def fit(
         found = optimize.least_squares(residuals, start, jac=jacobian, method=method, **given)
     except Stop:
         return watch.stopped()
-    value = float(found.fun @ found.fun)
-    return watch.optimum(np.asarray(found.x), value, bool(found.status > 0), str(found.message))
+    return watch.optimum(np.asarray(found.x), bool(found.status > 0), str(found.message))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, InputTypeError
+from ..physics.energy_integral import real_host
 from ..typing import Array, ArrayLike
 from .objective import Objective
 from .optimum import Optimum, Stop, Watch
@@ -42,9 +43,10 @@ def minimize(
         Of scipy.optimize.minimize. Gradients are given to those that take them, Hessian-vector products to Newton-CG,
         trust-ncg, trust-krylov and trust-constr, the Hessian, a product a column, to dogleg and trust-exact.
     tolerance : float, optional
-        SciPy's `tol`, whose meaning depends on the method.
+        SciPy's `tol`, positive, whose meaning depends on the method.
     max_evaluations : int, optional
-        Ends the search after so many evaluations of the objective.
+        Ends the search after so many evaluations of the objective: values with or without gradient that SciPy asks
+        for. Hessian-vector products are not counted.
     options : mapping, optional
         SciPy's, as {"maxiter": 50}.
     check : bool
@@ -58,9 +60,11 @@ def minimize(
     Raises
     ------
     InputError, InputTypeError
-        For a method that is not known or has no bounds, a start outside the bounds, an idle parameter.
+        For a method that is not known or has no bounds, a start outside the bounds, an idle parameter, a tolerance
+        that is not positive.
     OptimisationError
         When a step leads where the objective has no value, with the best point so far and the way back.
+    Whatever else the model's function raises, with a note of the parameters and of the best point so far.
 
     Sources
     -------
@@ -71,8 +75,9 @@ def minimize(
     from scipy import optimize  # slow to import, and not needed for the rest of negfadj
 
     start = checked_start(objective, x0)
+    watch = Watch(objective, checked_count(max_evaluations))
     lower, upper = objective.bounds
-    given: dict[str, Any] = {"tol": tolerance, "options": None if options is None else dict(options)}
+    given: dict[str, Any] = {"tol": checked_tolerance(tolerance), "options": None if options is None else dict(options)}
     if np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)):
         if key not in WITH_BOUNDS:
             raise InputError(
@@ -81,8 +86,7 @@ def minimize(
             )
         given["bounds"] = optimize.Bounds(lower, upper)
     if check and key not in WITHOUT_GRADIENT:
-        objective.check(start)
-    watch = Watch(objective, checked_count(max_evaluations))
+        watch.guarded(objective.check, start)
     function: Any = _with_gradient(watch) if key not in WITHOUT_GRADIENT else _value(watch)
     given["jac"] = key not in WITHOUT_GRADIENT or None
     if key in WITH_PRODUCTS:
@@ -98,7 +102,7 @@ def minimize(
         return watch.stopped()
     except optimize.OptimizeWarning as warning:
         raise InputError(f"options={given['options']} of {method}: {warning}; see scipy.optimize.minimize.") from None
-    return watch.optimum(np.asarray(found.x), float(found.fun), bool(found.success), str(found.message))
+    return watch.optimum(np.asarray(found.x), bool(found.success), str(found.message))
 
 
 def checked_start(objective: Objective, x0: ArrayLike | None) -> Array:
@@ -124,6 +128,18 @@ def checked_count(max_evaluations: Any) -> int | None:
     if isinstance(max_evaluations, bool) or not hasattr(max_evaluations, "__index__") or max_evaluations < 1:
         raise InputError(f"max_evaluations={max_evaluations!r} must be a positive integer.")
     return int(max_evaluations)
+
+
+def checked_tolerance(tolerance: Any) -> float | None:
+    """A positive finite number or None."""
+    if tolerance is None:
+        return None
+    if isinstance(tolerance, bool):
+        raise InputTypeError(f"tolerance={tolerance!r} must be a positive number.")
+    found = real_host(tolerance, "tolerance")
+    if found.ndim != 0 or not found > 0:
+        raise InputError(f"tolerance={tolerance!r} must be one positive number, as 1e-8.")
+    return float(found)
 
 
 def _checked(objective: Any, method: Any) -> str:

@@ -24,5 +24,8 @@ class Model(Protocol):
         ...
 
     def vjp(self, values: Mapping[str, Any], /) -> tuple[Any, Callable[[Any], Mapping[str, Any]]]:
-        """The subject, and its pullback from a cotangent of the subject to those of the parameters by name."""
+        """The subject, and its pullback from a cotangent of the subject to those of the parameters by name.
+
+        Each parameter that is free has its name there, and None for an exact zero; no other names but `names`.
+        """
         ...

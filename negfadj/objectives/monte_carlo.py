@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..array import brief_repr
-from ..errors import InputError, InputTypeError, NegfadjError
+from ..errors import InputError, InputTypeError
 from ..physics.energy_integral import real_host
 from ..typing import Array
 from .covariance import Covariance
@@ -100,7 +100,7 @@ def monte_carlo(
             one = real_host(value(there), "the value")
             if one.ndim != 0:
                 raise InputError(f"the value has shape {one.shape} but must be one number.")
-        except NegfadjError as error:
+        except Exception as error:
             error.add_note(f"in sample {k} of the Monte Carlo with seed={seed!r}")
             raise
         found[k] = one

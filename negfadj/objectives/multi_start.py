@@ -16,7 +16,7 @@ from .least_squares import METHODS as OF_SQUARES
 from .least_squares import fit
 from .minimise import WITHOUT_GRADIENT, minimize
 from .objective import Objective
-from .optimum import OptimisationError
+from .optimum import OptimisationError, Watch
 
 LONGEST_MESSAGE = 70  # characters of a row of the table
 
@@ -159,7 +159,7 @@ def multi_start(
     starts = _random_starts(objective, n_starts, seed, with_x0)
     goal = None if level is None else float(real_host(level, "level"))
     if str(method).lower() not in WITHOUT_GRADIENT:
-        objective.check()
+        Watch(objective, None).guarded(objective.check, objective.x0)
     given: dict[str, Any] = {"method": method, "max_evaluations": max_evaluations, "options": options, "check": False}
     if tolerance is not None:
         given["tolerance"] = tolerance
@@ -178,7 +178,7 @@ def _one(objective: Objective, x0: Array, given: Mapping[str, Any]) -> Start:
     search: Any = fit if given["method"] in OF_SQUARES else minimize
     try:
         # minimize remembers this point; it is looked at apart because errors of the search itself are the caller's
-        (objective.value_and_gradient if search is minimize else objective.value)(x0)
+        Watch(objective, None).guarded(objective.value_and_gradient if search is minimize else objective.value, x0)
     except NegfadjError as error:
         return Start(x0, x0, np.inf, np.zeros(0), False, str(error))
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -18,12 +18,14 @@ from .cotangents import bar_beside, plus
 from .differences import derivative, subject_tangent
 from .jacobian_rows import value_and_rows
 from .model import Model
+from .named_cotangents import check_names, check_shapes
 from .parameters import as_parameters
 from .quantity import Quantity
 from .second_order import value_tangent_pullback
 from .terms import Term
 
 CACHE_BYTES = 1e9
+PULLBACK = "the pullback of the model"
 STEP = 1e-3  # the largest step of differences, relative to the largest variable
 
 
@@ -73,8 +75,8 @@ class Objective:
     Raises
     ------
     InputError, InputTypeError
-        For a parameter that the model does not know; by the methods, for an x of the wrong length or not finite, and
-        whatever model and quantities raise.
+        For a parameter that the model does not know; by the methods, for an x of the wrong length or not finite, for a
+        pullback of the model that leaves out or misspells a free parameter, and whatever model and quantities raise.
 
     Notes
     -----
@@ -98,8 +100,14 @@ class Objective:
             )
         if self.hessian_method not in ("exact", "differences"):
             raise InputError(f'hessian_method={self.hessian_method!r} is not known; use "exact" or "differences".')
-        terms = (self.terms,) if isinstance(self.terms, Term) else tuple(self.terms)
+        one = isinstance(self.terms, Term | Quantity) or not isinstance(self.terms, Iterable)
+        terms = (self.terms,) if one else tuple(self.terms)
         for t in terms:
+            if isinstance(t, Quantity):
+                raise InputTypeError(
+                    f"the quantity {t.name} is no term; wrap it in na.Match(quantity, target), na.Minimise(quantity) "
+                    "or na.Maximise(quantity)."
+                )
             if not isinstance(t, Term):
                 raise InputTypeError(f"terms hold a {type(t).__name__}; pass na.Match, na.Maximise, na.Minimise, ….")
         if not terms:
@@ -113,8 +121,7 @@ class Objective:
                     f"parameter {p.name!r} is not known to the model; it knows {', '.join(map(repr, known))}."
                 )
         if hasattr(self.model, "restricted_to"):
-            free = tuple(p.name for p in self.parameters.given if not np.all(p.fixed))
-            object.__setattr__(self, "model", self.model.restricted_to(free))
+            object.__setattr__(self, "model", self.model.restricted_to(self._free))
         object.__setattr__(self, "cache", self._chosen_cache(self.cache))
 
     @property
@@ -136,7 +143,11 @@ class Objective:
 
     @property
     def evaluations(self) -> int:
-        """How often quantities were calculated: values, gradients, residuals; an x asked for again counts once."""
+        """How often quantities were calculated.
+
+        A value, a value with its gradient, residuals, a Jacobian, and an exact Hessian-vector product count one each; a
+        product by differences one for each of its gradients; the value or gradient at the x of the last gradient none.
+        """
         return self._record.evaluations
 
     @property
@@ -189,7 +200,7 @@ class Objective:
         """
         x = self.parameters.checked(x)
         with self._caching():
-            made, model_pullback = self.model.vjp(self.parameters.values(x))
+            made, model_pullback = self._model_vjp(x)
             directions = partial(self._directions, made, x)
             values, rows = [], []
             for quantity, known in zip(self.quantities, self._known_values(x)):
@@ -263,9 +274,28 @@ class Objective:
     def _places(self) -> dict[int, int]:
         return {id(q): i for i, q in enumerate(self.quantities)}
 
+    @property
+    def _free(self) -> tuple[str, ...]:
+        """The parameters with a free entry."""
+        return tuple(p.name for p in self.parameters.given if not np.all(p.fixed))
+
+    def _model_vjp(self, x: Array) -> tuple[Any, Callable[[Any], Mapping[str, Any]]]:
+        """The subject and the model's pullback, which is refused where it leaves out or misspells a parameter."""
+        values = self.parameters.values(x)
+        made, pullback = self.model.vjp(values)
+        known = tuple(dict.fromkeys((*values, *(getattr(self.model, "names", None) or ()))))
+
+        def model_pullback(subject_bar: Any) -> Mapping[str, Any]:
+            found: Mapping[str, Any] = pullback(subject_bar)
+            check_names(found, known, self._free, PULLBACK)
+            check_shapes(found, {name: values[name] for name in self._free}, PULLBACK)
+            return found
+
+        return made, model_pullback
+
     def _value_and_gradient(self, x: Array) -> tuple[float, Array]:
         with self._caching():
-            made, model_pullback = self.model.vjp(self.parameters.values(x))
+            made, model_pullback = self._model_vjp(x)
             values, pullbacks = [], []
             for quantity in self.quantities:
                 value, pullback = quantity.vjp(made)
@@ -285,7 +315,7 @@ class Objective:
 
     def _second_order(self, x: Array, v: Array) -> Array:
         """ẋ̄ = P†(M† s̄˙ + Ṁ† s̄), with s the subject, q̇ = ∂q ṡ, and s̄˙ from the quantities' own second derivatives."""
-        made, model_pullback = self.model.vjp(self.parameters.values(x))
+        made, model_pullback = self._model_vjp(x)
         made_dot = self._made_dot(made, x, v)
         found = [value_tangent_pullback(q, made, made_dot) for q in self.quantities]
         values, tangents = [value for value, _, _ in found], [tangent for _, tangent, _ in found]
@@ -301,7 +331,7 @@ class Objective:
             return product
 
         def pulled(t: float) -> Array:
-            there = self.model.vjp(self.parameters.values(x + t * v))[1]
+            there = self._model_vjp(x + t * v)[1]
             return self.parameters.gradient(there(subject_bar))
 
         return product + derivative(pulled, self._step(x, v))[0]

@@ -22,13 +22,15 @@ class Optimum:
     Attributes
     ----------
     x, value : array (n,), float
-        Where the method ended, and the objective there.
+        Where the method ended, and the objective there, whatever the method itself reports.
     best_x, best_value : array (n,), float
         The smallest value met on the way.
     parameters : dict
         The parameters by name at `best_x`, in the model's units.
     history : array, shape (n_evaluations,)
-        The objective, evaluation by evaluation.
+        The objective, evaluation by evaluation: a value, alone or with its gradient, or residuals, that SciPy asked
+        for, an x asked for again too. Jacobians, Hessian-vector products and the look at idle variables before the
+        start are not in it.
     gradients : int
         Evaluations with gradient, or of the Jacobian.
     success : bool
@@ -51,7 +53,7 @@ class Optimum:
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the objective."""
+        """Evaluations of the objective, as in `history`; `max_evaluations` counts the same."""
         return len(self.history)
 
 
@@ -64,10 +66,21 @@ class OptimisationError(ConvergenceError):
         Where to start again.
     best_value : float
     history : array, shape (n_evaluations,)
+    energies, residual
+        Of the error that ended it.
     """
 
-    def __init__(self, message: str, *, best_x: Array, best_value: float, history: Array) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        best_x: Array,
+        best_value: float,
+        history: Array,
+        energies: list[float] | None = None,
+        residual: float = float("nan"),
+    ) -> None:
+        super().__init__(message, energies=energies, residual=residual)
         self.best_x = best_x
         self.best_value = best_value
         self.history = history
@@ -99,25 +112,43 @@ class Watch:
         return found
 
     def guarded(self, function: Callable[[Array], Any], x: Array) -> Any:
-        """function(x), or an `OptimisationError`; the first point's own error as it is."""
+        """function(x), or an `OptimisationError`; the first point's own error as it is.
+
+        An error that is not of negfadj, as a ValueError of the user's function, keeps its type and gets a note.
+        """
         try:
             return function(x)
         except NegfadjError as error:
             if self.best_x is None:
                 raise
-            parameters = self.objective.parameters
-            at = brief_values(parameters.values(x)) if np.all(np.isfinite(x)) else f"x = {x}"
+            at = self._place(x)
             raise OptimisationError(
                 f"step {len(self.history) + 1} of the optimisation failed at {at}: {error} The best value so far is "
                 f"{min(self.history):.8g} (.best_x of this error): start again from it, with tighter bounds.",
                 best_x=self.best_x,
                 best_value=min(self.history),
                 history=np.array(self.history),
+                energies=getattr(error, "energies", None),
+                residual=getattr(error, "residual", float("nan")),
             ) from error
+        except Exception as error:
+            best = "there is no value yet"
+            if self.best_x is not None:
+                best = f"the best value so far is {min(self.history):.8g} at {self._place(self.best_x)}"
+            error.add_note(
+                f"in step {len(self.history) + 1} of the optimisation, at {self._place(x)}; {best} (objective.best)"
+            )
+            raise
 
-    def optimum(self, x: Array, value: float, success: bool, message: str) -> Optimum:
+    def _place(self, x: Array) -> str:
+        """The parameters at x in one line."""
+        return brief_values(self.objective.parameters.values(x)) if np.all(np.isfinite(x)) else f"x = {x}"
+
+    def optimum(self, x: Array, success: bool, message: str) -> Optimum:
         """What is given back at the end."""
         assert self.best_x is not None
+        # a method of SciPy that refuses its options reports 0 as its value
+        value = min(self.history) if np.array_equal(x, self.best_x) else self.guarded(self.objective.value, x)
         return Optimum(
             x,
             value,
@@ -134,4 +165,4 @@ class Watch:
         """What is given back when the evaluations are used up."""
         assert self.best_x is not None
         message = f"stopped after {self.max_evaluations} evaluations (max_evaluations); the best point met is returned."
-        return self.optimum(self.best_x, min(self.history), False, message)
+        return self.optimum(self.best_x, False, message)

@@ -32,7 +32,8 @@ class Parameter:
     fixed : bool, or array of bool of value's shape
         What stays at `value`.
     tie : array of int of value's shape, optional
-        Entries with an equal number share one variable; −1 ties an entry to none.
+        Entries with an equal number share one variable; −1 ties an entry to none. Tied entries have one value, one
+        scale, and are all free or all fixed; of their bounds the tightest count.
 
     Raises
     ------
@@ -111,6 +112,7 @@ class Parameter:
         scale = self.scale.reshape(-1)
         wrong = ~((scale > 0) & np.isfinite(scale))
         _refuse(self, wrong, scale, "has the scale {}", "a scale is positive and finite")
+        _check_tied(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,8 @@ class Parameters:
     __repr__ = brief_repr
 
     def __post_init__(self) -> None:
-        given = (self.given,) if isinstance(self.given, Parameter) else tuple(self.given)
+        asked: Any = self.given
+        given = tuple(asked) if isinstance(asked, Iterable) else (asked,)
         for p in given:
             if not isinstance(p, Parameter):
                 raise InputTypeError(f"parameters hold a {type(p).__name__}; pass na.Parameter objects.")
@@ -249,13 +252,7 @@ class Parameters:
         """The variable of every entry, −1 for a fixed one; variables are in the order of their first entries."""
         groups = []
         for p, offset in zip(self.given, self._offsets):
-            own = offset + np.arange(p.value.size)
-            if p.tie is not None:
-                tie = p.tie.reshape(-1)
-                tied = np.flatnonzero(tie >= 0)
-                _, first, inverse = np.unique(tie[tied], return_index=True, return_inverse=True)
-                own[tied] = offset + tied[first][inverse.reshape(-1)]
-                _check_tied(p, own - offset)
+            own = offset + _first_tied(p)
             groups.append(np.where(p.fixed.reshape(-1), -1, own))
         group = np.concatenate(groups)
         free = group >= 0
@@ -296,8 +293,20 @@ def as_parameters(parameters: Any) -> Parameters:
     return parameters if isinstance(parameters, Parameters) else Parameters(parameters)
 
 
-def _check_tied(p: Parameter, first: Array) -> None:
-    """Entries that share a variable start at one value, with one scale, all free or all fixed, bounds that overlap."""
+def _first_tied(p: Parameter) -> Array:
+    """For every entry the first that it is tied to, itself where there is none before it."""
+    found = np.arange(p.value.size)
+    if p.tie is not None:
+        tie = p.tie.reshape(-1)
+        tied = np.flatnonzero(tie >= 0)
+        _, first, inverse = np.unique(tie[tied], return_index=True, return_inverse=True)
+        found[tied] = tied[first][inverse.reshape(-1)]
+    return found
+
+
+def _check_tied(p: Parameter) -> None:
+    """Entries that share a variable start at one value, with one scale, all free or all fixed."""
+    first = _first_tied(p)
     for name, array in (("value", p.value), ("scale", p.scale), ("fixed", p.fixed)):
         flat = array.reshape(-1)
         differs = flat != flat[first]

@@ -53,7 +53,8 @@ class Match:
     norm : "squares" or "absolute"
         Squares are what least squares (`fit`) works on.
     smoothing : float
-        s of norm="absolute", in the quantity's units: the corner at v = t is rounded over about s.
+        s of norm="absolute", in the quantity's units: the corner at v = t is rounded over about s. Default 0: the
+        corner stays, with the slope 0 at v = t.
 
     Raises
     ------

@@ -124,16 +124,17 @@ class TightBindingModel:
             made["device"], pullbacks["device"] = self._device_vjp(values)
         if self.bulk is not None:
             made["bulk"], pullbacks["bulk"] = self._bulk_vjp(values)
+        nothing: dict[str, Any] = dict.fromkeys(values)  # None for what has no effect, as positions on the crystal
         if len(made) == 1:
             (name,) = made
-            return made[name], pullbacks[name]
+            return made[name], lambda bar: {**nothing, **pullbacks[name](bar)}
 
         def tight_binding_model_pullback(bars: Mapping[str, Any]) -> dict[str, Any]:
-            total: dict[str, Any] = {}
+            total = dict(nothing)
             for key, pullback in pullbacks.items():
                 if bars.get(key) is not None:
                     for name, bar in pullback(bars[key]).items():
-                        total[name] = bar + total[name] if name in total else bar
+                        total[name] = bar if total.get(name) is None else bar + total[name]
             return total
 
         return made, tight_binding_model_pullback

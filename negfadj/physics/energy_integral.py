@@ -155,9 +155,9 @@ def pull_nodes(
 
         Ē_j = ∂T/∂E T̄_j + w_j T_j ∂w/∂E,   w̄_j = T_j T̄_j/w_j,   then narrow levels and band edges
     """
-    largest = float(host.max(host.abs(t_bar)))
-    # what weighs nothing is left out
-    keep = host.abs(t_bar) > 1e-18 * largest if largest > 0 else host.arange(t_bar.shape[0]) == 0
+    keep = host.arange(t_bar.shape[0]) == 0  # what neither weighs nor contributes anything is left out
+    for share in (host.abs(t_bar), host.abs(t_bar * integral.values)):
+        keep = keep | (share > 1e-18 * host.max(share))
     knots = level_knots(integral.nodes, integral.values, integral.breaks, problem.kt or integral.span / 60)
     _, pullback = function_vjp(problem.device, problem.moved(integral.energies[keep]), **problem.options)
     kept_bar = problem.moved(t_bar[keep])

@@ -22,10 +22,21 @@ from ..data import Device
 from ..errors import InputError, ShapeError
 from ..primitives.occupation import thermal_moment
 from ..typing import Array, ArrayLike, Backend, LeadMethod
-from .energy_integral import EnergyProblem, energy_problem, host_bar, pull_nodes, real_host
+from .energy_integral import (
+    NEAR_MU,
+    EnergyIntegral,
+    EnergyProblem,
+    energy_problem,
+    host_bar,
+    pull_nodes,
+    real_host,
+)
 from .quadrature import NOTHING
 from .transport import shot_noise_factor, shot_noise_factor_vjp, transmission, transmission_vjp
 
+REACH = 300.0  # kT: the window of a small conductance goes so much further than TAIL
+FURTHEST = REACH + NEAR_MU[-1]  # kT: a break of the quadrature; s(x) is 1e-143 there
+LEAST = 1e-280
 SIZES = (1.0, 2 * math.log(2), math.pi**2 / 3)  # ∫ |x|^n s(x) dx
 
 
@@ -51,6 +62,7 @@ class _Coefficient:
     function: Callable[..., Array]
     function_vjp: Callable[..., Any]
     nothing: float = NOTHING
+    is_zero_without_conductance: bool = True
 
 
 def conductance(
@@ -190,6 +202,12 @@ def seebeck(
     array, shape of `chemical_potential`, real [V/K], on the device of the inputs
         Negative for electrons; 0 at zero temperature. In the low-temperature limit S = −(π²k²T/3e) d ln T/dE (Mott).
 
+    Raises
+    ------
+    InputError
+        Where the conductance is exactly zero: no channel is open within 330 kT of μ. One below 1e-22/rtol, which the
+        integral resolves no more to `rtol`, is integrated again over that wider window, relative to itself.
+
     Sources
     -------
     Sivan and Imry (1986), Eq. (12); Cutler and Mott, Phys. Rev. 181, 1336 (1969).
@@ -291,7 +309,8 @@ def thermal_conductance(
     Returns
     -------
     array, shape of `chemical_potential`, real [pW/K], both spins, on the device of the inputs
-        Twice π²k²T/3h = 0.946 pW/K² · T for one open channel of each spin; 0 at zero temperature.
+        Twice π²k²T/3h = 0.946 pW/K² · T for one open channel of each spin; 0 at zero temperature, and where no
+        channel is open within 330 kT of μ. Small conductances are integrated as in `seebeck`.
 
     Sources
     -------
@@ -483,15 +502,40 @@ def _response(problem: EnergyProblem, chemical_potential: Any, coefficient: _Coe
     sizes = host.concat([host.full(flat.shape, SIZES[n] * problem.kt**n) for n in coefficient.orders])
     integral = problem.integral(coefficient.function, weights, flat, sizes, coefficient.nothing)
     moments = host.reshape(integral.integrals, (len(coefficient.orders), -1))
-    if len(coefficient.orders) > 1 and host.any(moments[0] <= NOTHING):
+    # the integral is right to NOTHING, not to rtol, where it is small; a quotient of such moments would be neither
+    if len(coefficient.orders) > 1 and host.any(moments[0] < NOTHING / problem.rtol):
+        integral = _small(problem, coefficient, weights, flat, sizes)
+        moments = host.reshape(integral.integrals, (len(coefficient.orders), -1))
+    if not coefficient.is_zero_without_conductance and host.any(moments[0] <= 0):
         worst = int(host.argmin(moments[0]))
         raise InputError(
             f"the conductance is zero at chemical_potential = {float(flat[worst]):.6g} eV and "
-            f"{problem.temperature:.6g} K, so that the {coefficient.name} is not defined; "
-            "move the chemical potential towards a band, or raise the temperature."
+            f"{problem.temperature:.6g} K: no channel is open within {FURTHEST:.0f} kT of it, so that the "
+            f"{coefficient.name} is not defined; move the chemical potential towards a band, or raise the temperature."
         )
     value, _, _ = coefficient.combine(moments, problem.temperature)
     return host.reshape(value, shape), moments, integral, flat, shape
+
+
+def _small(problem: EnergyProblem, coefficient: _Coefficient, weights: Any, mus: Any, sizes: Any) -> EnergyIntegral:
+    """The moments to rtol of a conductance, however small: over a wider window, L_0 first, which the others scale with.
+
+        |δL_n| ≤ rtol L_0 ∫ |E − μ|^n (−∂f/∂E) dE
+    """
+    wide = host.concat([mus - REACH * problem.kt, mus, mus + REACH * problem.kt])
+
+    def near(energies: Any) -> Any:  # further away s(x) is no more than its smallest number
+        return host.abs(energies[:, None] - mus[None, :]) <= FURTHEST * problem.kt
+
+    def window(energies: Any) -> Any:
+        return thermal_moment(energies, mus, problem.kt, 0).value * near(energies)
+
+    def all_weights(energies: Any) -> Any:
+        return weights(energies) * host.concat([near(energies) for _ in coefficient.orders], axis=1)
+
+    zeroth = problem.integral(coefficient.function, window, wide, host.ones_like(mus), LEAST).integrals
+    conductances = host.concat([host.abs(zeroth) for _ in coefficient.orders])
+    return problem.integral(coefficient.function, all_weights, wide, sizes * (problem.rtol * conductances + LEAST), 1.0)
 
 
 def _response_vjp(
@@ -507,6 +551,8 @@ def _response_vjp(
         kernels = [thermal_moment(integral.energies, mus, problem.kt, n) for n in coefficient.orders]
         moment_bars = [bar * d for d in d_moments]
         t_bar = integral.weights * sum(k.value @ m for k, m in zip(kernels, moment_bars))
+        share = host.abs(t_bar * integral.values)  # in a gap T = dT = 0 beside T̄ far above that of the bands
+        t_bar = host.where(share > 1e-18 * host.max(share), t_bar, 0.0)
         slope = -sum(k.d_mu @ m for k, m in zip(kernels, moment_bars))  # a function of E − μ
         device_bar = pull_nodes(problem, coefficient.function_vjp, integral, t_bar, slope, wrt)
         weighted = integral.weights * integral.values
@@ -545,7 +591,7 @@ def _combine_seebeck(moments: Any, temperature: float) -> tuple[Any, Any, Any]:
 def _combine_thermal(moments: Any, temperature: float) -> tuple[Any, Any, Any]:
     zeroth, first, second = moments
     factor = THERMAL_CONDUCTANCE_PER_EV2_PER_K / temperature
-    ratio = first / zeroth
+    ratio = first / host.where(zeroth > 0, zeroth, 1.0) * (zeroth > 0)  # κ is between 0 and that of L_2 alone
     value = factor * (second - first * ratio)
     d_moments = factor * host.stack([ratio**2, -2 * ratio, host.ones_like(ratio)])
     return value, d_moments, -value / temperature
@@ -553,7 +599,14 @@ def _combine_thermal(moments: Any, temperature: float) -> tuple[Any, Any, Any]:
 
 _TRANSMISSION = (transmission, transmission_vjp)
 _CONDUCTANCE = _Coefficient("conductance", (0,), _combine_one, lambda at_mu: at_mu(), *_TRANSMISSION)
-_SEEBECK = _Coefficient("Seebeck coefficient", (0, 1), _combine_seebeck, lambda at_mu: 0.0, *_TRANSMISSION)
+_SEEBECK = _Coefficient(
+    "Seebeck coefficient",
+    (0, 1),
+    _combine_seebeck,
+    lambda at_mu: 0.0,
+    *_TRANSMISSION,
+    is_zero_without_conductance=False,
+)
 _THERMAL_CONDUCTANCE = _Coefficient(
     "thermal conductance", (0, 1, 2), _combine_thermal, lambda at_mu: 0.0, *_TRANSMISSION
 )

@@ -129,7 +129,7 @@ def lead_to_lead(system: OpenSystem, factors: Sequence[Array], channels: Channel
 
 
 def _trace(system: OpenSystem, channels: Channels, drain: int, x: Array) -> Array:
-    """tr[Γ_d x γ x†] from x on the orbitals the drain touches: a sum of squares, so that no rounding makes it negative."""
+    """tr[Γ_d x γ x†] from x on the orbitals the drain touches: a sum of squares, which no rounding makes negative."""
     xp, to = array_namespace(x), channels_of(system, drain)
     if to.factor is not None and channels.gamma is None:
         t = adjoint(to.factor) @ x

@@ -28,7 +28,8 @@ class HoppingPencil(NamedTuple):
 class SweepBlock(NamedTuple):
     """What makes block i of A: H_ii, S_ii (None: identity), Σ (None: nothing), A_{i,i−1}, A_{i−1,i} (None at first).
 
-    The hoppings are arrays (E or 1, rows, columns), a `Monomial` or a `HoppingPencil`.
+    The hoppings are arrays (E or 1, rows, columns), a `Monomial` or a `HoppingPencil`. `is_symmetric`: H and S are real
+    and symmetric, so that A = Aᵀ as far as Σ is; a kernel may round accordingly.
     """
 
     onsite: Array
@@ -36,6 +37,7 @@ class SweepBlock(NamedTuple):
     self_energy: Array | None
     lower: Any
     upper: Any
+    is_symmetric: bool = False
 
 
 class Source(NamedTuple):
@@ -83,15 +85,17 @@ def whole_sweep(
 
 def sweep_blocks(a: Any) -> tuple[Array, tuple[SweepBlock, ...]] | None:
     """(z, blocks) of an `OpenSystem`, or of one counted from the other end; None for any other block matrix."""
-    if isinstance(a, OpenSystem):
-        return a.z, tuple(_block(a, i, i - 1 if i > 0 else None) for i in range(a.n_blocks))
-    if isinstance(a, Reversed) and isinstance(a.matrix, OpenSystem):
-        system, last = a.matrix, a.n_blocks - 1
-        return system.z, tuple(_block(system, i, i + 1 if i < last else None) for i in range(last, -1, -1))
-    return None
+    is_reversed = isinstance(a, Reversed)
+    system: Any = a.matrix if isinstance(a, Reversed) else a
+    if not isinstance(system, OpenSystem):
+        return None
+    is_symmetric = all(x is None or (x.is_hermitian and x.is_real) for x in (system.hamiltonian, system.overlap))
+    order = range(system.n_blocks - 1, -1, -1) if is_reversed else range(system.n_blocks)
+    before = (None, *order)
+    return system.z, tuple(_block(system, i, last, is_symmetric) for i, last in zip(order, before))
 
 
-def _block(system: OpenSystem, i: int, before: int | None) -> SweepBlock:
+def _block(system: OpenSystem, i: int, before: int | None, is_symmetric: bool) -> SweepBlock:
     """Block i of A, reached from block `before`."""
     overlap = None if system.overlap is None else system.overlap.diagonal[i]
     sigma = None
@@ -103,7 +107,7 @@ def _block(system: OpenSystem, i: int, before: int | None) -> SweepBlock:
         first = min(i, before)
         above, below = _hopping(system, first, "upper"), _hopping(system, first, "lower")
         lower, upper = (below, above) if before < i else (above, below)
-    return SweepBlock(system.hamiltonian.diagonal[i], overlap, sigma, lower, upper)
+    return SweepBlock(system.hamiltonian.diagonal[i], overlap, sigma, lower, upper, is_symmetric)
 
 
 def _hopping(system: OpenSystem, i: int, side: str) -> Any:

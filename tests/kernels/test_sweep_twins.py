@@ -130,7 +130,7 @@ def inverted(x: np.ndarray) -> tuple[np.ndarray, list[int]]:
     halved = kernels_module("halved_inverse")
     buffers, out = halved.inverse_buffers(x.shape[-1], x), x.copy()
     for k in range(len(x)):
-        halved.invert(out[k], buffers)
+        halved.invert(out[k], False, buffers)
     return out, buffers[5].tolist()
 
 

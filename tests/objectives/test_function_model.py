@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_nan_of_the_function_is_refused_with_the_parameters() -> None:
 
 
 def test_nan_of_the_derivatives_is_refused() -> None:
-    model = na.FunctionModel(hamiltonian, lambda v: {"a": BARE * np.nan}, device=DEVICE)
+    model = na.FunctionModel(hamiltonian, lambda v: {"a": BARE * np.nan, "b": None}, device=DEVICE)
     with pytest.raises(na.InputError, match=r"not finite at a = 0\.3"):
         objective_of(model).gradient([0.3, 0.2, -0.4])
 
@@ -113,7 +114,7 @@ def test_a_model_of_the_library_is_a_twin() -> None:
         (lambda: na.FunctionModel(lambda v: np.eye(3), derivatives, device=DEVICE)({}), r"\(3, 3\) but .* 7 orbitals"),
         (
             lambda: objective_of(
-                na.FunctionModel(hamiltonian, lambda v: {"b": [BARE]}, device=DEVICE)
+                na.FunctionModel(hamiltonian, lambda v: {"a": None, "b": [BARE]}, device=DEVICE)
             ).gradient([0.3, 0.2, -0.4]),
             r"derivatives\['b'\] has 1 matrices but the parameter has 2",
         ),
@@ -136,3 +137,104 @@ def test_an_affine_function_says_so() -> None:
     objective = na.Objective(model, na.Parameter("u", 0.1), na.Minimise(na.Quantity(na.transmission, ENERGIES)))
     expected = differences(objective.gradient, objective.x0)[:, 0]
     assert np.allclose(objective.hessian_vector_product(objective.x0, [1.0]), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("a", "bta"), "gives 'bta', which is no parameter of the model; 'b' is missing"),
+        (("a",), "'b' is missing from what"),
+        (("a", "b", "c"), "gives 'c', which is no parameter of the model: the parameters are 'a', 'b'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["derivatives", "twin"])
+def test_a_misspelt_or_missing_parameter_is_refused(kind: str, given: tuple[str, ...], message: str) -> None:
+    inner = na.FunctionModel(hamiltonian, derivatives, device=DEVICE)
+
+    def renamed(found: Any) -> dict[str, Any]:
+        return {name: found["a" if name == "a" else "b"] for name in given}
+
+    def twin(values: Any) -> Any:
+        made, pullback = inner.vjp(values)
+        return made, lambda bar: renamed(pullback(bar))
+
+    if kind == "derivatives":
+        model = na.FunctionModel(hamiltonian, lambda v: renamed(derivatives(v)), device=DEVICE)
+    else:
+        model = na.FunctionModel(inner, twin=twin)
+    objective = objective_of(model)
+    one = na.Match(na.Quantity(na.transmission, ENERGIES[:1], eta=1e-2), 0.5)  # its Jacobian comes by rows
+    for run in (objective.gradient, na.Objective(model, objective.parameters, one).jacobian):
+        with pytest.raises(na.InputError, match=message) as caught:
+            run(objective.x0)
+        assert kind in str(caught.value)
+    made, pullback = model.vjp({"a": 0.3, "b": [0.2, -0.4]})
+    with pytest.raises(na.InputError, match=message):
+        pullback(na.transmission_vjp(made, ENERGIES, eta=1e-2)[1](np.ones(4)).device)
+
+
+def test_a_parameter_of_no_effect_is_given_as_none() -> None:
+    model = na.FunctionModel(
+        lambda v: hamiltonian({**v, "b": [0.2, -0.4]}), lambda v: {**derivatives(v), "b": None}, device=DEVICE
+    )
+    gradient = objective_of(model).gradient([0.3, 0.7, 0.9])
+    assert gradient[0] != 0 and not np.any(gradient[1:])
+
+
+def test_a_fixed_parameter_needs_no_derivative() -> None:
+    model = na.FunctionModel(hamiltonian, lambda v: {"a": derivatives(v)["a"]}, device=DEVICE)
+    quantity = na.Quantity(na.transmission, ENERGIES, eta=1e-2)
+    given = [na.Parameter("a", 0.3), na.Parameter("b", [0.2, -0.4], fixed=True)]
+    objective = na.Objective(model, given, na.Match(quantity, 0.5))
+    expected = objective_of(na.FunctionModel(hamiltonian, derivatives, device=DEVICE)).gradient([0.3, 0.2, -0.4])[:1]
+    assert np.allclose(objective.gradient(objective.x0), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("a", (1,)), ("b", (3,)), ("b", (1, 2))])
+def test_a_cotangent_of_another_shape_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    inner = na.FunctionModel(hamiltonian, derivatives, device=DEVICE)
+
+    def twin(values: Any) -> Any:
+        made, pullback = inner.vjp(values)
+        return made, lambda bar: {**pullback(bar), name: np.ones(shape)}
+
+    class Own:
+        """A model of the user's without names."""
+
+        def __call__(self, values: Any) -> Any:
+            return inner(values)
+
+        def vjp(self, values: Any) -> Any:
+            return twin(values)
+
+    primal = re.escape(str(() if name == "a" else (2,)))
+    for model in (na.FunctionModel(inner, twin=twin), Own()):
+        objective = objective_of(model)
+        with pytest.raises(na.ShapeError, match=rf"shape {re.escape(str(shape))} .* '{name}' of shape {primal}"):
+            objective.gradient(objective.x0)
+
+
+def test_a_model_of_the_users_that_leaves_a_parameter_out_is_refused() -> None:
+    inner = na.FunctionModel(hamiltonian, derivatives, device=DEVICE)
+
+    class Own:
+        """A model of the user's without names."""
+
+        def __init__(self, change: Any) -> None:
+            self.change = change
+
+        def __call__(self, values: Any) -> Any:
+            return inner(values)
+
+        def vjp(self, values: Any) -> Any:
+            made, pullback = inner.vjp(values)
+            return made, lambda bar: self.change(pullback(bar))
+
+    for change, error, message in (
+        (lambda bars: {"a": bars["a"], "B": bars["b"]}, na.InputError, "gives 'B', which is no .*; 'b' is missing"),
+        (lambda bars: {"a": bars["a"]}, na.InputError, "'b' is missing from what the pullback of the model gives"),
+        (lambda bars: bars["a"], na.InputTypeError, "the pullback of the model gives a ndarray; a dict"),
+    ):
+        objective = objective_of(Own(change))
+        with pytest.raises(error, match=message):
+            objective.gradient(objective.x0)

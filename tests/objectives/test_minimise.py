@@ -143,3 +143,94 @@ def test_lm_with_too_few_residuals_is_refused() -> None:
     objective = na.Objective(model, na.Parameter("onsite", model.values["onsite"]), few)
     with pytest.raises(na.InputError, match="there are 2 for 3"):
         na.fit(objective, method="lm")
+
+
+@pytest.mark.parametrize("run", [na.minimize, na.fit])
+@pytest.mark.parametrize("tolerance", [-1, 0.0, float("nan"), float("inf"), "small", True, [1e-8], 1j])
+def test_a_tolerance_that_is_no_positive_number_is_refused(run: Any, tolerance: Any) -> None:
+    with pytest.raises(na.InputError, match="tolerance=") as caught:
+        run(objective_of()[0], tolerance=tolerance)
+    assert repr(tolerance) in str(caught.value)
+    assert isinstance(caught.value, TypeError) == isinstance(tolerance, str | bool | complex)
+
+
+@pytest.mark.parametrize("tolerance", [None, 1e-17])
+def test_a_tolerance_of_fit_below_rounding_is_refused(tolerance: Any) -> None:
+    with pytest.raises(na.InputError, match=f"tolerance={tolerance} is below the rounding"):
+        na.fit(objective_of()[0], tolerance=tolerance)
+
+
+def test_the_value_is_the_objectives_where_scipy_reports_another() -> None:
+    objective, _ = objective_of()
+    found = na.minimize(objective, options={"ftol": -1.0})  # L-BFGS-B refuses it and reports the value 0
+    assert not found.success
+    assert found.value == objective.value(found.x) == found.best_value > 0
+
+
+def test_the_value_where_the_method_ended_is_that_of_its_x() -> None:
+    objective, _ = objective_of()
+    loose = na.fit(objective, options={"loss": "soft_l1", "f_scale": 0.01}, max_evaluations=30)
+    for found in (loose, na.minimize(objective, method="trust-constr", options={"maxiter": 4})):
+        assert found.value == pytest.approx(objective.value(found.x), rel=1e-12)
+
+
+class RaisesBeyond(FailsBeyond):
+    """The same, failing with an error that is not negfadj's."""
+
+    error: type[Exception] = ZeroDivisionError
+
+    def __call__(self, values: Any) -> Any:
+        try:
+            return super().__call__(values)
+        except na.ConvergenceError:
+            raise self.error("of the user") from None
+
+
+@pytest.mark.parametrize("run", [na.minimize, na.fit])
+@pytest.mark.parametrize("error", [ZeroDivisionError, ValueError, np.linalg.LinAlgError, RuntimeError])
+def test_an_error_of_the_users_function_keeps_its_type_with_a_note(run: Any, error: type[Exception]) -> None:
+    plain, _ = objective_of()
+    model = RaisesBeyond(0.05)
+    model.error = error
+    objective = na.Objective(model, plain.parameters, plain.terms)
+    with pytest.raises(error, match="of the user") as e:
+        run(objective)
+    (note,) = e.value.__notes__
+    assert type(e.value) is error
+    assert objective.best is not None and f"best value so far is {objective.best.value:.8g} at onsite = [" in note
+    assert "of the optimisation, at onsite = [" in note
+
+
+@pytest.mark.parametrize("run", [na.minimize, na.fit, lambda o: na.multi_start(o, 1)])
+def test_an_error_of_the_users_function_at_the_start_has_a_note(run: Any) -> None:
+    plain, _ = objective_of((-1, 1))
+    objective = na.Objective(RaisesBeyond(-0.05), plain.parameters, plain.terms)
+    with pytest.raises(ZeroDivisionError) as e:
+        run(objective)
+    (note,) = e.value.__notes__
+    assert "at onsite = [" in note and "there is no value yet" in note
+
+
+def test_the_error_of_a_step_has_the_energies_of_its_cause() -> None:
+    class FailsAtEnergies(FailsBeyond):
+        def __call__(self, values: Any) -> Any:
+            try:
+                return super().__call__(values)
+            except na.ConvergenceError:
+                raise na.ConvergenceError("singular.", energies=[0.25], residual=0.5) from None
+
+    plain, _ = objective_of()
+    objective = na.Objective(FailsAtEnergies(0.05), plain.parameters, plain.terms)
+    with pytest.raises(na.OptimisationError) as e:
+        na.minimize(objective)
+    assert e.value.energies == [0.25] and e.value.residual == 0.5
+
+
+def test_evaluations_count_what_scipy_asks_for() -> None:
+    objective, _ = objective_of()
+    found = na.fit(objective, check=False)
+    # residuals are history, Jacobians are counted by the objective too
+    assert objective.evaluations == found.evaluations + found.gradients and found.gradients > 1
+    objective, _ = objective_of()
+    found = na.minimize(objective, method="Newton-CG", check=False)
+    assert objective.evaluations > found.evaluations == len(found.history)  # products are in the first only

@@ -138,6 +138,6 @@ def test_errors_of_the_set_up_end_all_starts() -> None:
     with pytest.raises(na.InputError, match="BFGS has no bounds"):
         multi_start(objective_of(), 2, method="BFGS")
     with pytest.raises(na.InputError, match="no term depends on idle"):
-        model = na.FunctionModel(lambda p: DEVICE, twin=lambda p: (DEVICE, lambda bar: {}))
+        model = na.FunctionModel(lambda p: DEVICE, twin=lambda p: (DEVICE, lambda bar: {"idle": None}))
         parameters = na.Parameter("idle", 0.0, bounds=(-1, 1))
         multi_start(na.Objective(model, parameters, na.Match(TRANSMISSION, TARGET)), 2)

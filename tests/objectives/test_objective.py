@@ -215,7 +215,8 @@ def test_a_variable_nothing_depends_on_is_named() -> None:
             return na.HamiltonianEntries(DEVICE)({"onsite": values["onsite"]})
 
         def vjp(self, values: Any) -> Any:
-            return na.HamiltonianEntries(DEVICE).vjp({"onsite": values["onsite"]})
+            device, pullback = na.HamiltonianEntries(DEVICE).vjp({"onsite": values["onsite"]})
+            return device, lambda bar: {**pullback(bar), "hopping": None}
 
     model = na.HamiltonianEntries(DEVICE, hopping="all")
     objective = na.Objective(OnlyOnsite(), parameters_of(model), na.Match(LOCAL, 0.1))
@@ -240,6 +241,9 @@ def test_a_derivative_that_symmetry_makes_zero_is_no_idle_variable() -> None:
         (lambda: objective_of(na.Match(TRANSMISSION, np.ones(5))).value(np.ones(13)), r"transmission has shape \(5,\)"),
         (lambda: objective_of([]), "at least one term"),
         (lambda: objective_of([3.0]), "terms hold a float"),
+        (lambda: objective_of(3.0), "terms hold a float"),
+        (lambda: objective_of(TRANSMISSION), r"transmission is no term; wrap it in na\.Match.*na\.Minimise"),
+        (lambda: objective_of([TRANSMISSION]), r"transmission is no term; wrap it in na\.Match.*na\.Minimise"),
         (lambda: na.Objective(DEVICE, na.Parameter("a", 1.0), na.Minimise(TRANSMISSION)), "model is a Device"),
         (lambda: objective_of(na.Minimise(TRANSMISSION), cache=3), "cache is a int"),
         (lambda: objective_of(na.Minimise(TRANSMISSION), hessian_method="exactly"), "hessian_method='exactly'"),

@@ -309,3 +309,12 @@ def test_a_sample_that_fails_is_numbered() -> None:
     with pytest.raises(na.InputError, match="the value") as caught:
         monte_carlo(fails, CENTRE, independent(np.ones(N)), n_samples=10, seed=4)
     assert caught.value.__notes__ == ["in sample 3 of the Monte Carlo with seed=4"]
+
+
+def test_a_sample_that_raises_any_error_says_its_number() -> None:
+    def fails(x: np.ndarray) -> float:
+        raise ZeroDivisionError("of the user")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        monte_carlo(fails, CENTRE, independent(np.ones(N)), n_samples=10, seed=4)
+    assert caught.value.__notes__ == ["in sample 0 of the Monte Carlo with seed=4"]
