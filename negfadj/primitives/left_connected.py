@@ -29,9 +29,10 @@ def last_of(pairs: Iterable[tuple[Array, Array | None]]) -> tuple[Array, Array |
 
 
 class Factors(list[Array]):
-    """g_i of every block; `growth` (E,) is their largest entry and `carried` the w_i, where the sweep told."""
+    """g_i of every block; where the sweep told, `growth` (E,), their largest entry, all w_i, and the last one."""
 
     growth: Array | None = None
+    w: Array | None = None
     carried: tuple[Array, ...] | None = None
 
 
@@ -46,7 +47,7 @@ def left_connected(a: BlockMatrix, columns: tuple[int, Array] | None = None) -> 
     found = whole_sweep(*given, sources=() if columns is None else (Source(*columns, 0),), keep=True)
     factors = Factors(found.factors)
     factors[-1] = regular(factors[-1], a.diagonal(a.n_blocks - 1))
-    factors.growth, factors.carried = found.growth, found.carried
+    factors.growth, factors.w, factors.carried = found.growth, found.w, found.carried
     return factors
 
 

@@ -22,7 +22,7 @@ from ..typing import Array
 from .channels import Channels, channels_of
 from .left_connected import Factors, Folded, last_of, left_connected, regular, sweep
 from .open_system import OpenSystem, Reversed
-from .refined_solve import grown_energies, index_of, put_at
+from .refined_solve import grown_energies, grown_of, index_of, put_at
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
 from .system_cotangent import SystemAccumulator, SystemCotangent, pair_sweep
@@ -120,6 +120,9 @@ def injected(system: OpenSystem, factors: Factors, channels: Channels) -> Iterat
 def lead_to_lead(system: OpenSystem, factors: Sequence[Array], channels: Channels, drain: int) -> Array:
     """x = G_ds W on the orbitals that the drain touches, (E, m_d, r), by the shorter of columns and rows."""
     at_source, at_drain = system.blocks[channels.lead], system.blocks[drain]
+    w = getattr(factors, "w", None)
+    if w is not None and at_drain == system.n_blocks - 1 and not grown_of(system, factors):
+        return system.restrict_rows(factors[-1] @ w, drain)
     if at_drain >= at_source:
         carried = getattr(factors, "carried", None)
         columns = solve_columns(system, factors, {at_source: channels.columns}, carried)
