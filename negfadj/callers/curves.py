@@ -27,6 +27,7 @@ from ..physics.self_consistent import (
     Solution,
     self_consistent_vjp,
 )
+from ..physics.small_signal import voltage_slope
 from ..typing import Array, ArrayLike
 from .fingerprint import fingerprint
 from .sweep import Progress, sweep
@@ -176,15 +177,10 @@ def transfer_curve(
     def evaluate(voltage: Array, initial: Array | None) -> dict[str, Any]:
         gated = electrostatics.with_voltages({name: float(voltage) for name in gates})
         solution, pullback = solved_by_sweep(device, gated, given, initial)
-        return _values(solution, gate_slope(pullback(current=1.0), gates))
+        return _values(solution, voltage_slope(pullback(current=1.0), gates))
 
     what = (device, electrostatics, tuple(gates))
     return _curve(evaluate, gate_voltages, "gate_voltages", what, given, checkpoint, progress)
-
-
-def gate_slope(bar: SelfConsistentCotangent, gates: Sequence[str]) -> float:
-    """The derivative by the common voltage of the named conductors."""
-    return float(sum(conductor.voltage for conductor in bar.electrostatics.conductors if conductor.name in gates))
 
 
 def solved_by_sweep(

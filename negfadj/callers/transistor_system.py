@@ -30,8 +30,8 @@ from ..models.nanotube import (
 from ..models.transport_model import transport_model
 from ..physics.neutral_lead import NeutralLead, neutral_lead
 from ..physics.self_consistent import SelfConsistentCotangent
+from ..physics.small_signal import voltage_slope
 from ..typing import Array
-from .curves import gate_slope
 from .fingerprint import fingerprint
 from .transistor_file import TransistorJob
 from .transistor_layers import joined_layers
@@ -146,8 +146,8 @@ class TransistorSystem:
         grows outwards and carries the metal along; the grid in it is stretched.
         """
         assert bar.chemical_potentials is not None
-        gate = gate_slope(bar, ("gate",))
-        sleeves = gate_slope(bar, ("source", "drain"))
+        gate = voltage_slope(bar, ("gate",))
+        sleeves = voltage_slope(bar, ("source", "drain"))
         level_bar = sum(float(lead.potential_energy) for lead in bar.device.leads) - sleeves
         donors = donors_per_ring(1.0, self.job.settings.tube.bond)  # for 1/nm
         by_doping = donors * (
