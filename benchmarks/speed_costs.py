@@ -56,11 +56,11 @@ def device_parts(device: na.Device, energies: np.ndarray, n: int, hopping: str) 
         "T": (lambda: na.transmission(device, energies), forward),
         "T and full gradient": (
             lambda: transmission("all"),
-            forward + model.transmission_pullback(n, hopping, c, "all", is_real=real) + leads,
+            model.transmission_gradient(n, hopping, c, "all", is_real=real) + leads,
         ),
         "T and on-site gradient": (
             lambda: transmission("onsite"),
-            forward + model.transmission_pullback(n, hopping, c, "onsite", is_real=real),
+            model.transmission_gradient(n, hopping, c, "onsite", is_real=real),
         ),
         "LDOS": (lambda: na.local_density_of_states(device, energies), density_of_states),
         "LDOS and full gradient": (

@@ -85,10 +85,15 @@ def transmission(n: int, hopping: str, c: float, *, is_real: bool) -> Work:
     return elimination(n, hopping, is_real=is_real) + product(n, n, c)
 
 
-def transmission_pullback(n: int, hopping: str, c: float, wrt: str, *, is_real: bool) -> Work:
-    """Columns and rows swept back; three sums of outer products a layer for the full gradient."""
-    sweeps = (product(n, n, c) + by_hopping(n, c, hopping)) * 2
-    return sweeps + outer_products(n, c, is_real=is_real) if wrt == "all" else sweeps
+def transmission_gradient(n: int, hopping: str, c: float, wrt: str, *, is_real: bool) -> Work:
+    """T with its gradient. Real: the elimination, columns swept back, X M, and two real sums of X M Xᵀ a layer."""
+    if is_real:
+        states = elimination(n, hopping, is_real=True) + product(n, n, c) + by_hopping(n, c, hopping)
+        weighted = states + product(n, c, c)
+        return weighted + product(n, 2 * c, n, "real_product") * 2 if wrt == "all" else weighted
+    sweeps = (product(n, n, c) + by_hopping(n, c, hopping)) * (2 if 2 * c <= n else 3)  # columns carried once more
+    gradient = transmission(n, hopping, c, is_real=False) + sweeps
+    return gradient + outer_products(n, c, is_real=False) if wrt == "all" else gradient
 
 
 def outer_products(n: int, c: float, *, is_real: bool) -> Work:

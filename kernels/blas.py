@@ -68,3 +68,13 @@ def multiply(a, b, c, alpha, beta, left, right, buffers):  # type: ignore[no-unt
     scalars[0], scalars[1] = alpha, beta
     if numbers[0] > 0 and numbers[1] > 0:
         _gemm(flags, numbers, a, b, scalars, c)
+
+
+@njit(cache=True, nogil=True)
+def open_columns(x):  # type: ignore[no-untyped-def]
+    """Columns up to the last that is not zero: those past it are an energy's closed channels."""
+    for width in range(x.shape[1], 0, -1):
+        for i in range(x.shape[0]):
+            if x[i, width - 1] != 0:
+                return width
+    return 0

@@ -26,13 +26,19 @@ NOT_BEGUN, FIRST_HALF_DONE, BOTH_DONE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
+def signs_of(n):  # type: ignore[no-untyped-def]
+    """v of the check: n signs without a pattern."""
+    return np.where((7 * np.arange(n) + np.arange(n) ** 2 // 3) % 2 == 0, 1.0, -1.0)
+
+
+@njit(cache=True, nogil=True)
 def inverse_buffers(n, like):  # type: ignore[no-untyped-def]
     """What `invert` works in for complex matrices of n rows and the dtype of `like`."""
     return (
         np.empty((n, n), like.dtype),  # the matrix, kept for the other way
         np.empty(n * n, like.dtype),  # a leaf, or two blocks off the diagonal
         np.empty((64, 3), np.int64),  # parts in hand: first row, rows, state
-        np.where((7 * np.arange(n) + np.arange(n) ** 2 // 3) % 2 == 0, 1.0, -1.0),  # v
+        signs_of(n),  # v
         np.empty(n, like.dtype),  # A⁻¹v
         np.zeros(2, np.int64),  # matrices that were halved, and those of them that went the other way
         gauss_jordan.inverse_buffers(n, like),
@@ -41,7 +47,7 @@ def inverse_buffers(n, like):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _is_symmetric(a):  # type: ignore[no-untyped-def]
-    """Is A = Aᵀ but for what `_is_inverse` would pass?"""
+    """Is A = Aᵀ but for what `is_inverse` would pass?"""
     n, scale = a.shape[0], 0.0
     for i in range(n):
         scale = max(scale, abs(a[i, i].real) + abs(a[i, i].imag))
@@ -55,7 +61,7 @@ def _is_symmetric(a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _is_inverse(a, x, signs, y):  # type: ignore[no-untyped-def]
+def is_inverse(a, x, signs, y):  # type: ignore[no-untyped-def]
     """Is A (X v) = v to rounding, for a vector of signs?"""
     n = a.shape[0]
     for i in range(n):
@@ -165,7 +171,7 @@ def invert(a, symmetric, buffers):  # type: ignore[no-untyped-def]
         symmetric = symmetric or _is_symmetric(a)
         _by_halves(a, symmetric, room, parts, gauss_jordan_buffers)
         counts[0] += 1
-        if _is_inverse(kept, a, signs[:n], y):
+        if is_inverse(kept, a, signs[:n], y):
             return
         counts[1] += 1
         a[:] = kept
@@ -179,8 +185,8 @@ def invert(a, symmetric, buffers):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def invert_stack(x):  # type: ignore[no-untyped-def]
+def invert_stack(x, symmetric):  # type: ignore[no-untyped-def]
     """Replace every matrix of the contiguous complex stack (E, n, n) by its inverse."""
     buffers = inverse_buffers(x.shape[-1], x)
     for k in range(x.shape[0]):
-        invert(x[k], False, buffers)
+        invert(x[k], symmetric, buffers)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .blas import multiply, product_buffers
+from .blas import multiply, open_columns, product_buffers
 from .halved_inverse import PLAIN
 
 
@@ -75,15 +75,12 @@ def _real_product(block, rows, columns, x, w, side, out):  # type: ignore[no-unt
 @njit(cache=True, nogil=True)
 def _applied(g, inner, side, out, products):  # type: ignore[no-untyped-def]
     """out = g inner (side 0) or inner g (side 1); columns, or rows, that are zero from some place on are left out."""
-    width = inner.shape[1 - side]
     if side == 0:
-        while width > 0 and not np.any(inner[:, width - 1] != 0):
-            width -= 1
+        width = open_columns(inner)
         multiply(g, inner[:, :width], out[:, :width], 1.0, 0.0, PLAIN, PLAIN, products)
         out[:, width:] = 0
     else:
-        while width > 0 and not np.any(inner[width - 1] != 0):
-            width -= 1
+        width = open_columns(inner.T)
         multiply(inner[:width], g, out[:width], 1.0, 0.0, PLAIN, PLAIN, products)
         out[width:] = 0
 

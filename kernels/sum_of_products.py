@@ -8,17 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .blas import multiply, product_buffers
+from .blas import multiply, open_columns, product_buffers
 from .halved_inverse import PLAIN
-
-
-@njit(cache=True, nogil=True)
-def _width(x, r):  # type: ignore[no-untyped-def]
-    """Columns of x and rows of r up to the last that is not zero in both."""
-    for width in range(x.shape[1], 0, -1):
-        if np.any(x[:, width - 1] != 0) and np.any(r[width - 1] != 0):
-            return width
-    return 0
 
 
 @njit(cache=True, nogil=True)
@@ -27,7 +18,7 @@ def _packed_real(x, r):  # type: ignore[no-untyped-def]
     n_energies, n, m = x.shape[0], x.shape[1], r.shape[2]
     widths = np.empty(n_energies, np.int64)
     for k in range(n_energies):
-        widths[k] = _width(x[k], r[k])
+        widths[k] = min(open_columns(x[k]), open_columns(r[k].T))
     total = 2 * np.sum(widths)
     left, right = np.empty((n, total), x.real.dtype), np.empty((total, m), x.real.dtype)
     at = 0
@@ -48,7 +39,7 @@ def _packed(x, r):  # type: ignore[no-untyped-def]
     n_energies, n, m = x.shape[0], x.shape[1], r.shape[2]
     widths = np.empty(n_energies, np.int64)
     for k in range(n_energies):
-        widths[k] = _width(x[k], r[k])
+        widths[k] = min(open_columns(x[k]), open_columns(r[k].T))
     total = np.sum(widths)
     left, right = np.empty((n, total), x.dtype), np.empty((total, m), x.dtype)
     at = 0

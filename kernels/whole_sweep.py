@@ -14,20 +14,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .blas import multiply, product_buffers
-from .halved_inverse import PLAIN, inverse_buffers, invert
+from .blas import multiply, open_columns, product_buffers
+from .halved_inverse import PLAIN
+from .swept_inverse import invert_stack
 
 Sweep = namedtuple("Sweep", "factors w growth carried")
-
-
-@njit(cache=True, nogil=True)
-def _width(w):  # type: ignore[no-untyped-def]
-    """Columns up to the last that is not zero."""
-    for width in range(w.shape[1], 0, -1):
-        for i in range(w.shape[0]):
-            if w[i, width - 1] != 0:
-                return width
-    return 0
 
 
 @njit(cache=True, nogil=True)
@@ -48,34 +39,29 @@ def _made(z, onsite, overlap, sigma, a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _inverted(a, symmetric, growth, buffers):  # type: ignore[no-untyped-def]
-    """a ← a⁻¹; the larger of `growth` and its largest entry, infinite where an entry is NaN."""
-    invert(a, symmetric, buffers)
-    largest = 0.0
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            size = a[i, j].real ** 2 + a[i, j].imag ** 2
-            if size > largest:
-                largest = size
-            elif size != size:
-                return np.inf
-    return max(growth, np.sqrt(largest))
+def _grown(a, growth):  # type: ignore[no-untyped-def]
+    """`growth` becomes the larger of itself and the largest entry, infinite where one is NaN."""
+    for k in range(a.shape[0]):
+        largest = 0.0
+        for i in range(a.shape[1]):
+            for j in range(a.shape[2]):
+                size = a[k, i, j].real ** 2 + a[k, i, j].imag ** 2
+                if not size <= largest:
+                    largest = size if size == size else np.inf
+        growth[k] = max(growth[k], np.sqrt(largest))
 
 
 @njit(cache=True, nogil=True)
-def _first(z, onsite, overlap, sigma, symmetric, growth, g_out):  # type: ignore[no-untyped-def]
-    buffers = inverse_buffers(onsite.shape[0], g_out)
+def _first(z, onsite, overlap, sigma, g_out):  # type: ignore[no-untyped-def]
     for k in range(z.shape[0]):
         _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], g_out[k])
-        growth[k] = _inverted(g_out[k], symmetric, growth[k], buffers)
 
 
 @njit(cache=True, nogil=True)
 def _gathered(  # type: ignore[no-untyped-def]
-    z, onsite, overlap, sigma, symmetric, left, column_of_row, right, row_of_column, g, w, growth, g_out, w_out
+    z, onsite, overlap, sigma, left, column_of_row, right, row_of_column, g, w, g_out, w_out
 ):
     n, m = onsite.shape[0], g.shape[1]
-    buffers = inverse_buffers(n, g_out)
     products, y = product_buffers(g_out), np.empty((m, w.shape[2]), g.dtype)
     for k in range(z.shape[0]):
         a, by_row, by_column = g_out[k], left[k % left.shape[0]], right[k % right.shape[0]]
@@ -85,8 +71,7 @@ def _gathered(  # type: ignore[no-untyped-def]
             if value != 0:
                 for j in range(n):
                     a[i, j] -= value * row[row_of_column[j]] * by_column[j]
-        growth[k] = _inverted(a, symmetric, growth[k], buffers)
-        width = _width(w[k])
+        width = open_columns(w[k])
         multiply(g[k], w[k, :, :width], y[:, :width], 1.0, 0.0, PLAIN, PLAIN, products)
         for i in range(n):
             for j in range(width):
@@ -95,11 +80,10 @@ def _gathered(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _sparse(  # type: ignore[no-untyped-def]
-    z, onsite, overlap, sigma, symmetric, lower_at, lower, upper_at, upper, g, w, growth, g_out, w_out
+    z, onsite, overlap, sigma, lower_at, lower, upper_at, upper, g, w, g_out, w_out
 ):
     """`lower_at` (2, entries) are rows and columns of the entries `lower` of L, and so for U."""
-    n, m = onsite.shape[0], g.shape[1]
-    buffers, y = inverse_buffers(n, g_out), np.empty((m, w.shape[2]), g.dtype)
+    m, y = g.shape[1], np.empty((g.shape[1], w.shape[2]), g.dtype)
     is_done, is_carried = np.empty(m, np.bool_), np.empty(m, np.bool_)
     for k in range(z.shape[0]):
         a = g_out[k]
@@ -108,8 +92,7 @@ def _sparse(  # type: ignore[no-untyped-def]
             to, row, value = a[lower_at[0, e]], g[k, lower_at[1, e]], lower[e]
             for f in range(upper.shape[0]):
                 to[upper_at[1, f]] -= value * row[upper_at[0, f]] * upper[f]
-        growth[k] = _inverted(a, symmetric, growth[k], buffers)
-        width, is_done[:] = _width(w[k]), False
+        width, is_done[:] = open_columns(w[k]), False
         for i in range(m):
             is_carried[i] = np.any(w[k, i, :width] != 0)
         for e in range(lower.shape[0]):
@@ -127,10 +110,9 @@ def _sparse(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _real(z, onsite, overlap, sigma, symmetric, lower, upper, g, g_parts, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _real(z, onsite, overlap, sigma, lower, upper, g, g_parts, w, g_out, w_out):  # type: ignore[no-untyped-def]
     """`g_parts` (E, m, 2m) are the real and imaginary parts of g side by side in every entry."""
     n, m = lower.shape
-    buffers = inverse_buffers(n, g_out)
     products, real_products = product_buffers(g_out), product_buffers(lower)
     parts, stacked = np.empty((n, 2 * m), lower.dtype), np.empty((2 * n, m), lower.dtype)
     folded, transfer = np.empty((2 * n, n), lower.dtype), np.empty((n, m), g.dtype)
@@ -147,23 +129,20 @@ def _real(z, onsite, overlap, sigma, symmetric, lower, upper, g, g_parts, w, gro
         for i in range(n):
             for j in range(n):
                 a[i, j] -= complex(folded[i, j], folded[n + i, j])
-        growth[k] = _inverted(a, symmetric, growth[k], buffers)
-        width = _width(w[k])
+        width = open_columns(w[k])
         multiply(transfer, w[k, :, :width], w_out[k, :, :width], 1.0, 0.0, PLAIN, PLAIN, products)
 
 
 @njit(cache=True, nogil=True)
-def _complex(z, onsite, overlap, sigma, symmetric, lower, upper, g, w, growth, g_out, w_out):  # type: ignore[no-untyped-def]
+def _complex(z, onsite, overlap, sigma, lower, upper, g, w, g_out, w_out):  # type: ignore[no-untyped-def]
     n, m = lower.shape[1], lower.shape[2]
-    buffers = inverse_buffers(n, g_out)
     products, transfer = product_buffers(g_out), np.empty((n, m), g.dtype)
     for k in range(z.shape[0]):
         a, left, right = g_out[k], lower[k % lower.shape[0]], upper[k % upper.shape[0]]
         _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], a)
         multiply(left, g[k], transfer, 1.0, 0.0, PLAIN, PLAIN, products)
         multiply(transfer, right, a, -1.0, 1.0, PLAIN, PLAIN, products)
-        growth[k] = _inverted(a, symmetric, growth[k], buffers)
-        width = _width(w[k])
+        width = open_columns(w[k])
         multiply(transfer, w[k, :, :width], w_out[k, :, :width], -1.0, 0.0, PLAIN, PLAIN, products)
 
 
@@ -173,23 +152,32 @@ def whole_sweep(z: np.ndarray, blocks: tuple[Any, ...], sources: tuple[Any, ...]
     growth = np.zeros(z.shape, z.real.dtype)
     factors: list[np.ndarray] = []
     carried: list[np.ndarray] = []
+    # one piece of memory for all factors but the last: its pages are larger and come at once
+    sizes = [z.shape[0] * block.onsite.shape[-1] ** 2 for block in blocks[:-1]] if keep else []
+    room = np.split(np.empty(sum(sizes), z.dtype), np.cumsum(sizes))
     symmetric = True  # A as far as it has come
     g: Any = None
     w: Any = None
     for i, block in enumerate(blocks):
         symmetric = symmetric and block.is_symmetric and _is_symmetric(block.self_energy)
-        g, w = _step(z, block, symmetric, g, w, growth, n_columns)
+        n = block.onsite.shape[-1]
+        g_out = room[i].reshape(-1, n, n) if i < len(sizes) else np.empty((z.shape[0], n, n), z.dtype)
+        g, w = _step(z, block, g, w, g_out, n_columns)
+        invert_stack(g, symmetric)
+        _grown(g, growth)
         for source in sources:
             if source.block == i:
                 w[:, :, source.at : source.at + source.columns.shape[-1]] += source.columns
-        factors, carried = ([*factors, g], [*carried, w]) if keep else ([g], [w])
+        if not keep:
+            factors.clear()
+            carried.clear()
+        factors.append(g)
+        carried.append(w)
     return Sweep(tuple(factors), w if n_columns else None, growth, tuple(carried) if n_columns and keep else None)
 
 
-def _step(
-    z: np.ndarray, block: Any, symmetric: bool, g: Any, w: Any, growth: np.ndarray, n_columns: int
-) -> tuple[Any, Any]:
-    """g_i, and w_i without its new columns; `growth` is brought up to date."""
+def _step(z: np.ndarray, block: Any, g: Any, w: Any, g_out: np.ndarray, n_columns: int) -> tuple[Any, Any]:
+    """A_ii − L g U in `g_out`, and w_i without its new columns."""
     n, dtype = block.onsite.shape[-1], z.dtype
     nothing = np.empty((0, 0), dtype)
 
@@ -200,27 +188,25 @@ def _step(
         taken(block.onsite),
         nothing if block.overlap is None else taken(block.overlap),
         nothing[None] if block.self_energy is None else taken(block.self_energy),
-        symmetric,
     )
-    g_out = np.empty((z.shape[0], n, n), dtype)
     w_out = np.zeros((z.shape[0], n, n_columns), dtype)
     lower, upper = block.lower, block.upper
     if g is None:
-        _first(z, *made, growth, g_out)
+        _first(z, *made, g_out)
     elif hasattr(lower, "by_row"):
         columns = np.arange(n) if lower.column_of_row is None else lower.column_of_row
         rows = np.arange(n) if upper.row_of_column is None else upper.row_of_column
         left, right = taken(lower.by_row), taken(upper.by_column)
-        _gathered(z, *made, left, columns, right, rows, g, w, growth, g_out, w_out)
+        _gathered(z, *made, left, columns, right, rows, g, w, g_out, w_out)
     elif getattr(lower, "entries", None) is not None and upper.entries is not None:
         pairs = (x for hop in (lower, upper) for x in (np.stack(hop.entries[:2]), hop.entries[2]))
-        _sparse(z, *made, *pairs, g, w, growth, g_out, w_out)
+        _sparse(z, *made, *pairs, g, w, g_out, w_out)
     elif hasattr(lower, "block"):
         parts = g.view(lower.block.dtype)
         pair = (np.ascontiguousarray(x.block[0]) for x in (lower, upper))
-        _real(z, *made, *pair, g, parts, w, growth, g_out, w_out)
+        _real(z, *made, *pair, g, parts, w, g_out, w_out)
     else:
-        _complex(z, *made, *(taken(_at(x, z)) for x in (lower, upper)), g, w, growth, g_out, w_out)
+        _complex(z, *made, *(taken(_at(x, z)) for x in (lower, upper)), g, w, g_out, w_out)
     return g_out, w_out
 
 

@@ -92,8 +92,8 @@ def test_cost_model_counts_are_those_of_its_page() -> None:
             rows = {
                 "T": (
                     model.transmission(n, hopping, n, is_real=real),
-                    model.transmission_pullback(n, hopping, n, "all", is_real=real),
-                    model.transmission_pullback(n, hopping, n, "onsite", is_real=real),
+                    model.transmission_gradient(n, hopping, n, "all", is_real=real),
+                    model.transmission_gradient(n, hopping, n, "onsite", is_real=real),
                 ),
                 "local density of states": (
                     model.local_density(n, hopping, is_real=real),

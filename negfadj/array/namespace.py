@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import InputTypeError
 from ..typing import Array, Namespace
 
+_NUMPY = array_api_compat.array_namespace(np.zeros(0))
+
 
 def is_array(x: object) -> bool:
     """True for an array of an Array-API library (Python numbers and lists are not)."""
@@ -24,11 +26,13 @@ def array_namespace(*arrays: Any) -> Namespace:
     InputTypeError
         When the arrays are of different libraries, or none is an array.
     """
+    if len(arrays) == 1 and type(arrays[0]) is np.ndarray:  # asked for at every step of every sweep
+        return _NUMPY
     found = [a for a in arrays if is_array(a)]
     if not found:
         raise InputTypeError("no array among the arguments; pass NumPy or CuPy arrays.")
     if all(type(a) is np.ndarray for a in found):
-        return array_api_compat.array_namespace(found[0])
+        return _NUMPY
     try:
         return array_api_compat.array_namespace(*found)
     except TypeError as error:
@@ -45,6 +49,8 @@ def device_of(x: Array) -> Any:
 
 def is_complex(x: Array) -> bool:
     """True when the dtype of the array is complex."""
+    if type(x) is np.ndarray:
+        return bool(x.dtype.kind == "c")
     return bool(array_namespace(x).isdtype(x.dtype, "complex floating"))
 
 

@@ -175,8 +175,7 @@ def _largest_block(request: Request) -> int:
 
 
 def _kept_bytes(request: Request) -> int:
-    channels = max((lead.coupled_shape[0] for lead in request.device.leads), default=0)  # at most, carried along
-    blocks = sum(n * (n + channels) for n in request.device.hamiltonian.block_sizes)
+    blocks = sum(n * n for n in request.device.hamiltonian.block_sizes)
     leads: int = sum(2 * lead.coupled_shape[0] ** 2 + 6 * lead.coupled_shape[1] ** 2 for lead in request.device.leads)
     return (blocks + leads) * _itemsize(request)
 

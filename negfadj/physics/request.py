@@ -59,7 +59,7 @@ class Request:
         """True when open channels have |λ| = 1 to rounding: their velocities choose the branch."""
         return self.contour is None and self.eta < SMALLEST_BROADENING
 
-    @property
+    @cached_property
     def dtype(self) -> Any:
         """complex64 when every array of the device is single precision, else complex128."""
         return complex_dtype(*[x for x in leaves(self.device) if is_array(x)])

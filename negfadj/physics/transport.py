@@ -102,9 +102,8 @@ def transmission_vjp(
     -----
     Ā_kl = −(X_l R_k)†, X = G E_s W, R = 2 T̄ x†Γ_d E_d† G, Γ_s = W W†; Γ̄_d = T̄ x x†, Γ̄_s W = T̄ (E_s†G†E_d) Γ_d x
     (docs/adjoints/transmission.md).
-    Kept for the pullback: the left-connected factors and m carried columns, 16 Σ n_i (n_i + m) bytes an energy with m
-    open channels of the source; and 128 n² for each lead. Nothing where that exceeds `memory_limit`, and each batch is
-    then computed again when it is pulled back.
+    Kept for the pullback: the left-connected factors, 16 Σ n_i² bytes an energy, and 128 n² for each lead. Nothing
+    where that exceeds `memory_limit`, and each batch is then computed again when it is pulled back.
     """
     request = make_request(device, energies, eta, device_eta, lead_method, backend, memory_limit)
     source, drain = device.lead_pair(source, drain)

@@ -29,17 +29,22 @@ def last_of(pairs: Iterable[tuple[Array, Array | None]]) -> tuple[Array, Array |
 
 
 class Factors(list[Array]):
-    """g_i of every block; where the sweep told, `growth` (E,), their largest entry, all w_i, and the last one."""
+    """g_i of every block; where the sweep told, `growth` (E,) is their largest entry and `carried` are all w_i."""
 
     growth: Array | None = None
-    w: Array | None = None
     carried: tuple[Array, ...] | None = None
+
+    def alone(self) -> Factors:
+        """Without the carried columns: what a pullback keeps."""
+        factors = Factors(self)
+        factors.growth = self.growth
+        return factors
 
 
 def left_connected(a: BlockMatrix, columns: tuple[int, Array] | None = None) -> Factors:
     """g_i of every block, each (E, n_i, n_i) [1/eV]. Kept: 16 E Σ n_i² bytes in double precision.
 
-    With `columns` (block, right-hand side) the w_i of `sweep` are carried along and kept too.
+    With `columns` (block, right-hand side) the w_i of `sweep` are carried along.
     """
     given = sweep_blocks(a)
     if given is None:
@@ -47,7 +52,7 @@ def left_connected(a: BlockMatrix, columns: tuple[int, Array] | None = None) -> 
     found = whole_sweep(*given, sources=() if columns is None else (Source(*columns, 0),), keep=True)
     factors = Factors(found.factors)
     factors[-1] = regular(factors[-1], a.diagonal(a.n_blocks - 1))
-    factors.growth, factors.w, factors.carried = found.growth, found.w, found.carried
+    factors.growth, factors.carried = found.growth, found.carried
     return factors
 
 

@@ -47,7 +47,7 @@ def channel_states(system: OpenSystem, source: int) -> tuple[ScatteringStates, F
     factors = left_connected(system, (system.blocks[source], channels.columns))
     columns = {system.blocks[source]: channels.columns}
     x = [x for _, x in solve_columns(system, factors, columns, factors.carried)][::-1]
-    return ScatteringStates(channels, x), factors
+    return ScatteringStates(channels, x), factors.alone()
 
 
 def pull_scattering_states(

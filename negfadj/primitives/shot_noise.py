@@ -34,6 +34,7 @@ def shot_noise_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple[A
     xp, channels = array_namespace(system.z), channels_of(system, source)
     factors = left_connected(system, (system.blocks[source], channels.columns))
     x = lead_to_lead(system, factors, channels, drain)
+    factors = factors.alone()
     gamma_d = system.broadening(drain)
     m = gamma_d @ (channels.weighted(x) @ adjoint(x))
     value = xp.sum(xp.real(xp.linalg.diagonal(m)), axis=-1) - xp.sum(xp.real(m * xp.matrix_transpose(m)), axis=(-2, -1))

@@ -8,7 +8,9 @@ dense Ā_kl. `wrt` decides what is formed: "all"; "onsite", the diagonal of H al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,7 @@ from ..array import (
     sum_of_products,
     to_numpy,
     trace_product,
+    tree_map,
 )
 from ..data import BlockTridiagonal
 from ..typing import Array
@@ -84,6 +87,11 @@ class SystemAccumulator:
         """True when every cotangent is formed."""
         return isinstance(self.wrt, str) and self.wrt == "all"
 
+    @property
+    def is_onsite(self) -> bool:
+        """True when the diagonal of H alone is asked for."""
+        return isinstance(self.wrt, str) and self.wrt == "onsite"
+
     def wanted(self, k: int, m: int) -> bool:
         """Is anything of block (k, m) asked for?"""
         if isinstance(self.wrt, Pattern):
@@ -95,7 +103,7 @@ class SystemAccumulator:
         if not self.wanted(k, m):
             return
         xp, z = self.xp, self.system.z
-        if isinstance(self.wrt, str) and self.wrt == "onsite":
+        if self.is_onsite:
             product = xp.sum(columns * xp.matrix_transpose(rows), axis=(0, 2))  # diagonal of Σ_E X R
             self._add(self.hamiltonian, (k, m), xp.real(product))
             return
@@ -120,7 +128,7 @@ class SystemAccumulator:
         if not self.wanted(k, m):
             return
         xp, z = self.xp, self.system.z
-        if isinstance(self.wrt, str) and self.wrt == "onsite":
+        if self.is_onsite:
             diagonal = xp.sum(xp.real(xp.linalg.diagonal(a_bar)), axis=0)
             self._add(self.hamiltonian, (k, m), -diagonal)
             return
@@ -154,10 +162,10 @@ class SystemAccumulator:
         self.add_lead_self_energy(lead, -2j * gamma_bar)
 
     def add_hamiltonian(self, k: int, m: int, h_bar: Array) -> None:
-        """H̄_km += `h_bar` (n_k, n_m), a share that does not come through A."""
+        """H̄_km += `h_bar` (n_k, n_m), or its diagonal alone."""
         if not self.wanted(k, m):
             return
-        if isinstance(self.wrt, str) and self.wrt == "onsite":
+        if self.is_onsite and h_bar.ndim == 2:
             h_bar = self.xp.real(self.xp.linalg.diagonal(h_bar))
         self._add(self.hamiltonian, (k, m), h_bar)
 
@@ -167,7 +175,7 @@ class SystemAccumulator:
             self._add(self.overlap, (k, m), s_bar)
 
     def add_z(self, z_bar: Array) -> None:
-        """z̄ += (E,), a share that does not come through A."""
+        """z̄ += (E,)."""
         if self.wants_all:
             self.z = z_bar if self.z is None else self.z + z_bar
 
@@ -199,7 +207,7 @@ class SystemAccumulator:
         upper = tuple(self._block(bars, (k, k + 1), (sizes[k], sizes[k + 1])) for k in pairs)
         lower = tuple(self._block(bars, (k + 1, k), (sizes[k + 1], sizes[k])) for k in pairs)
         if matrix.is_hermitian:  # X_{i+1,i} = X_{i,i+1}†: its share comes back daggered
-            upper = tuple(u + adjoint(low) for u, low in zip(upper, lower))
+            upper = tuple(u + adjoint(low) if (k + 1, k) in bars else u for k, u, low in zip(pairs, upper, lower))
         bar = object.__new__(BlockTridiagonal)
         object.__setattr__(bar, "diagonal", diagonal)
         object.__setattr__(bar, "upper", upper)
@@ -258,6 +266,23 @@ def pair_sweep(
             accumulator.outer(i + 1, i, x, above[1])
         above = (x, r)
         yield i, x, r
+
+
+def joined_cotangents(bars: Sequence[SystemCotangent], places: Sequence[int]) -> SystemCotangent:
+    """The cotangent of a batch from those of its parts, whose energies one after another were at `places`."""
+    first = bars[0]
+
+    def added(*parts: Array) -> Any:
+        return functools.reduce(operator.add, parts)
+
+    def sorted_back(*parts: Array) -> Any:
+        xp = array_namespace(parts[0])
+        order = xp.argsort(xp.asarray(list(places), device=device_of(parts[0])))
+        return xp.take(xp.concat(parts), order, axis=0)
+
+    shared = tree_map(added, (first.hamiltonian, first.overlap), *((bar.hamiltonian, bar.overlap) for bar in bars[1:]))
+    each = tree_map(sorted_back, (first.self_energies, first.z), *((bar.self_energies, bar.z) for bar in bars[1:]))
+    return SystemCotangent(*shared, *each)
 
 
 def conjugate(x: Array) -> Array:

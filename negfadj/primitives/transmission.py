@@ -14,7 +14,8 @@ docs/adjoints/transmission.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ..array import adjoint, array_namespace
@@ -22,10 +23,11 @@ from ..typing import Array
 from .channels import Channels, channels_of
 from .left_connected import Factors, Folded, last_of, left_connected, regular, sweep
 from .open_system import OpenSystem, Reversed
-from .refined_solve import grown_energies, grown_of, index_of, put_at
+from .refined_solve import grown_energies, index_of, put_at
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
-from .system_cotangent import SystemAccumulator, SystemCotangent, pair_sweep
+from .reflection import Reflection, pull_reflection, reflection_of, reflection_rows
+from .system_cotangent import SystemAccumulator, SystemCotangent, joined_cotangents, pair_sweep
 from .whole_sweep import Source, sweep_blocks, whole_sweep
 
 
@@ -65,53 +67,119 @@ def _refined_transmission(system: OpenSystem, source: int, drain: int) -> Array:
 def transmission_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`transmission` and its pullback T̄ (E,) → `SystemCotangent`.
 
-    Kept for the pullback: the left-connected factors and the m carried columns, 16 E Σ n_i (n_i + m) bytes in double
-    precision, where m is the number of open channels, or of orbitals the source touches.
+    Kept for the pullback: at most the left-connected factors, 16 E Σ n_i² bytes in double precision; of real systems
+    with two leads the columns of one of them (`reflection`).
     """
-    channels = channels_of(system, source)
-    factors = left_connected(system, (system.blocks[source], channels.columns))
-    x = lead_to_lead(system, factors, channels, drain)
-    value = _trace(system, channels, drain, x)
+    reflection = reflection_of(system)
+    if reflection is None:
+        channels = channels_of(system, source)
+        factors = left_connected(system, (system.blocks[source], channels.columns))
+        x = lead_to_lead(system, factors, channels, drain)
+        return _trace(system, channels, drain, x), _from_both(system, channels, factors, x, drain)
+    xp, (x, value, other) = array_namespace(system.z), _transmitted(system, reflection)
+
+    def both(part: Reflection, at: OpenSystem, x: Array) -> Callable[..., SystemCotangent]:
+        return _from_both(at, part.channels, part.factors, x, other, part.columns)
+
+    def one(part: Reflection, at: OpenSystem) -> Callable[..., SystemCotangent]:
+        return partial(pull_reflection, at, part.channels, part.columns, part.rho)
+
+    lost = reflection.lost(value)
+    if not lost:
+        return value, one(reflection, system)
+    if 4 * len(lost) > system.n_energies:  # two parts are not worth their calls
+        return value, both(reflection, system, x)
+    found = [e for e in range(system.n_energies) if e not in lost]
+    at_lost, at_found = index_of(lost, system.z), index_of(found, system.z)
+    pull_lost = both(reflection.at(at_lost), system.at(at_lost), xp.take(x, at_lost, axis=0))
+    pull_found = one(reflection.at(at_found), system.at(at_found))
 
     def transmission_pullback(t_bar: Array, wrt: Any = "all") -> SystemCotangent:
-        accumulator = SystemAccumulator(system, wrt)
-        at_source, at_drain = system.blocks[source], system.blocks[drain]
-        weight = 2 * t_bar[:, None, None] * (adjoint(x) @ system.broadening(drain))
-        for i, states, co_states in pair_sweep(
-            accumulator,
-            injected(system, factors, channels),
-            solve_rows(system, factors, {at_drain: weight @ adjoint(system.unit_columns(drain))}),
-        ):
-            if accumulator.wants_all and i == at_source:  # R = (2 T̄ x†Γ_d) G_d: twice the rows of Γ̄_s
-                accumulator.add_broadening(source, channels.broadening_bar(system, adjoint(co_states) / 2))
-            if accumulator.wants_all and i == at_drain:  # X = G_s Γ_s: columns of Γ̄_d / T̄
-                sampled = t_bar[:, None, None] * (states @ adjoint(x))
-                accumulator.add_broadening(drain, system.spread_hermitian(sampled, drain))
-        return accumulator.finish()
+        parts = (pull_lost, at_lost), (pull_found, at_found)
+        return joined_cotangents([pull(xp.take(t_bar, at), wrt) for pull, at in parts], (*lost, *found))
 
     return value, transmission_pullback
+
+
+def _from_both(
+    system: OpenSystem,
+    channels: Channels,
+    factors: Factors,
+    x: Array,
+    drain: int,
+    columns: Iterable[tuple[int, Array]] | None = None,
+) -> Callable[..., SystemCotangent]:
+    """The pullback by columns from the source and rows from the drain: these are kept, or the factors if fewer."""
+    at_source, at_drain = system.blocks[channels.lead], system.blocks[drain]
+    sizes = system.hamiltonian.block_sizes
+    is_thin = 2 * x.shape[-1] * sum(sizes) <= sum(n * n for n in sizes)
+
+    def solved(factors: Factors, columns: Iterable[tuple[int, Array]] | None = None) -> tuple[Any, Any]:
+        return columns or injected(system, factors, channels), _rows(system, factors, x, drain)
+
+    kept = [list(found) for found in solved(factors, columns)] if is_thin else None
+    alone = Factors() if is_thin else factors.alone()
+    del factors, columns
+
+    def transmission_pullback(t_bar: Array, wrt: Any = "all") -> SystemCotangent:
+        accumulator, t_bar = SystemAccumulator(system, wrt), t_bar[:, None, None]
+        states, co_states = kept or solved(alone)
+        for i, columns, rows in pair_sweep(accumulator, states, ((i, t_bar * r) for i, r in co_states)):
+            if accumulator.wants_all and i == at_source:  # R = (2 T̄ x†Γ_d) G_d: twice the rows of Γ̄_s
+                accumulator.add_broadening(channels.lead, channels.broadening_bar(system, adjoint(rows) / 2))
+            if accumulator.wants_all and i == at_drain:  # X = G_s Γ_s: columns of Γ̄_d / T̄
+                accumulator.add_broadening(drain, system.spread_hermitian(t_bar * (columns @ adjoint(x)), drain))
+        return accumulator.finish()
+
+    return transmission_pullback
 
 
 def transmission_sensitivity(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     """dT(E)/dV_a for a potential energy V_a on every orbital (H_aa → H_aa + V_a), (E, n_orbitals) [1/eV].
 
-    The scanning-gate map: Re (X R)_aa of the pullback above with T̄ = 1, energy by energy, in one backward sweep.
+    The scanning-gate map: Re (X R)_aa of the pullback above with T̄ = 1, energy by energy.
     """
-    xp, channels = array_namespace(system.z), channels_of(system, source)
-    factors = left_connected(system, (system.blocks[source], channels.columns))
-    x = lead_to_lead(system, factors, channels, drain)
-    rows = (2 * adjoint(x) @ system.broadening(drain)) @ adjoint(system.unit_columns(drain))
-    found = [
-        xp.sum(xp.real(states * xp.matrix_transpose(co_states)), axis=-1)
-        for (_, states), (_, co_states) in zip(
-            injected(system, factors, channels), solve_rows(system, factors, {system.blocks[drain]: rows})
-        )
-    ]
-    return xp.concat(found[::-1], axis=-1)
+    reflection = reflection_of(system)
+    if reflection is None:
+        channels = channels_of(system, source)
+        factors = left_connected(system, (system.blocks[source], channels.columns))
+        return _map_from_both(system, channels, factors, lead_to_lead(system, factors, channels, drain), drain)
+    x, value, other = _transmitted(system, reflection)
+    found = _diagonals(reflection.columns, reflection_rows(reflection.columns, reflection.rho))
+    lost = reflection.lost(value)
+    if not lost:
+        return found
+    at = index_of(lost, system.z)
+    part, x = reflection.at(at), array_namespace(x).take(x, at, axis=0)
+    return put_at(found, lost, _map_from_both(system.at(at), part.channels, part.factors, x, other))
+
+
+def _map_from_both(system: OpenSystem, channels: Channels, factors: Factors, x: Array, drain: int) -> Array:
+    return _diagonals(injected(system, factors, channels), _rows(system, factors, x, drain))
+
+
+def _diagonals(columns: Iterable[tuple[int, Array]], rows: Iterable[tuple[int, Array]]) -> Array:
+    """Re (X R)_aa of all blocks, (E, n_orbitals)."""
+    pairs = [(x, r) for (_, x), (_, r) in zip(columns, rows)][::-1]
+    xp = array_namespace(pairs[0][0])
+    return xp.concat([xp.sum(xp.real(x * xp.matrix_transpose(r)), axis=-1) for x, r in pairs], axis=-1)
+
+
+def _transmitted(system: OpenSystem, reflection: Reflection) -> tuple[Array, Array, int]:
+    """x on the orbitals the other lead touches, T, and that lead."""
+    other = 1 - reflection.channels.lead
+    x = system.restrict_rows(reflection.columns[system.n_blocks - 1 - system.blocks[other]][1], other)
+    return x, _trace(system, reflection.channels, other, x), other
+
+
+def _rows(system: OpenSystem, factors: Factors, x: Array, drain: int) -> Iterator[tuple[int, Array]]:
+    """R = 2x†Γ_d E_d†G, block by block from the last."""
+    source = 2 * adjoint(x) @ system.broadening(drain) @ adjoint(system.unit_columns(drain))
+    return solve_rows(system, factors, {system.blocks[drain]: source})
 
 
 def injected(system: OpenSystem, factors: Factors, channels: Channels) -> Iterator[tuple[int, Array]]:
-    """Yield (i, X_i), X = G W γ, for i = N − 1, …, 0; `factors` have carried W along."""
+    """Yield (i, X_i), X = G W γ, for i = N − 1, …, 0; from W carried along in `factors` where it is."""
     columns = channels.weighted(channels.columns)
     carried = factors.carried if channels.gamma is None else None
     return solve_columns(system, factors, {system.blocks[channels.lead]: columns}, carried)
@@ -120,9 +188,6 @@ def injected(system: OpenSystem, factors: Factors, channels: Channels) -> Iterat
 def lead_to_lead(system: OpenSystem, factors: Sequence[Array], channels: Channels, drain: int) -> Array:
     """x = G_ds W on the orbitals that the drain touches, (E, m_d, r), by the shorter of columns and rows."""
     at_source, at_drain = system.blocks[channels.lead], system.blocks[drain]
-    w = getattr(factors, "w", None)
-    if w is not None and at_drain == system.n_blocks - 1 and not grown_of(system, factors):
-        return system.restrict_rows(factors[-1] @ w, drain)
     if at_drain >= at_source:
         carried = getattr(factors, "carried", None)
         columns = solve_columns(system, factors, {at_source: channels.columns}, carried)

@@ -58,7 +58,7 @@ def check(problem: Any, tolerance: float = TOLERANCE, step: float = STEP) -> Any
 
 def test_component_has_the_quantities_of_the_model() -> None:
     problem = problem_of(component())
-    np.testing.assert_array_equal(problem.get_val("transmission"), na.transmission(chain(), ENERGIES))
+    np.testing.assert_allclose(problem.get_val("transmission"), na.transmission(chain(), ENERGIES), rtol=1e-13)
     moved = np.linspace(-0.2, 0.3, N_SITES)
     problem.set_val("onsite", moved)
     problem.run_model()

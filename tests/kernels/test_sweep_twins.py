@@ -9,7 +9,7 @@ from cuda_on_host import kernels_module
 import negfadj as na
 from negfadj.array import KERNELS, eps_of, structured
 from negfadj.array.hopping import RealBlock, monomial_pattern
-from negfadj.primitives import bond_current  # noqa: F401  (fills KERNELS)
+from negfadj.primitives import bond_current, reflection  # noqa: F401  (fills KERNELS)
 from negfadj.primitives.whole_sweep import HoppingPencil, Source, SweepBlock
 
 KINDS = ("gathered", "in order", "few entries", "real", "complex", "energy-dependent", "pencil")
@@ -192,6 +192,53 @@ def test_inverse_by_halves_is_given_up_where_most_matrices_go_the_other_way() ->
     assert_inverse(found, x)
 
 
+# Inverse by sweeps, energies side by side ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+@pytest.mark.parametrize("n_energies", [7, 8, 33, 41])
+@pytest.mark.parametrize("n", [1, 2, 7, 16, 24, 25])
+def test_inverse_by_sweeps_is_the_inverse(n: int, n_energies: int, dtype: type) -> None:
+    rng, swept = np.random.default_rng(n), kernels_module("swept_inverse")
+    x = complex_numbers(rng, n_energies, n, n) / n**0.5 + 3j * np.eye(n)
+    x = ((x + x.swapaxes(1, 2)) / 2).astype(dtype)
+    for symmetric in (False, True):
+        found = x.copy()
+        swept.invert_stack(found, symmetric)
+        assert found.dtype == dtype
+        assert_inverse(found, x)
+    if n <= swept.SWEPT_UP_TO and n_energies >= swept.FEWEST:
+        assert np.array_equal(found, found.swapaxes(1, 2))
+        is_lost = np.ones(n_energies, bool)
+        swept._swept_stack(x.copy(), swept.signs_of(n), is_lost)
+        assert not is_lost.any()
+
+
+@pytest.mark.parametrize("pivot", [0.0, 1e-13, 1e-8])
+def test_inverse_by_sweeps_without_a_pivot_is_as_good_one_by_one(pivot: float) -> None:
+    n, rng, swept = 6, np.random.default_rng(2), kernels_module("swept_inverse")
+    x = complex_numbers(rng, 40, n, n)
+    x = x + x.swapaxes(1, 2)
+    x[3, 0, 0] = x[20, 0, 0] = pivot
+    x[11, :2, :2] = [[1, 1], [1, 1 + pivot]]  # the second pivot
+    is_lost = np.zeros(40, bool)
+    swept._swept_stack(x.copy(), swept.signs_of(n), is_lost)
+    assert np.flatnonzero(is_lost).tolist() == [3, 11, 20]
+    found = x.copy()
+    swept.invert_stack(found, True)
+    assert_inverse(found, x)
+
+
+def test_inverse_by_sweeps_of_a_singular_matrix_is_nan_alone() -> None:
+    swept = kernels_module("swept_inverse")
+    x = np.array([2j * np.eye(5)] * 12)
+    x[4] = 0
+    x[7, 2, 2] = np.nan
+    swept.invert_stack(x, True)
+    good = np.isin(np.arange(12), (4, 7), invert=True)
+    assert np.isnan(x[4]).all() and np.isnan(x[7]).any() and np.allclose(x[good], -0.5j * np.eye(5))
+
+
 # Sums of products, sampled products ---------------------------------------------------------------------------------
 
 
@@ -213,6 +260,23 @@ def test_sum_of_products_of_no_columns_is_zero() -> None:
     for real_part in (False, True):
         for left, right in ((x, r), (x[:, :, :0], r[:, :0])):
             assert np.array_equal(KERNELS["sum_of_products"](left, right, real_part), np.zeros((3, 5)))
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+@pytest.mark.parametrize("is_onsite", [False, True])
+def test_reflected_sums_twin_equals_its_reference(is_onsite: bool, dtype: type) -> None:
+    rng = np.random.default_rng(4)
+    x, above = complex_numbers(rng, 4, 5, 3).astype(dtype), complex_numbers(rng, 4, 6, 3).astype(dtype)
+    weight = complex_numbers(rng, 4, 3, 3)
+    weight = (weight + weight.swapaxes(1, 2)).astype(dtype)
+    for stack in (x, above):
+        stack[1, :, 2], stack[2] = 0, 0  # closed channels
+    for beside in (None, above):
+        for given, wanted in zip(*both("reflected_sums", x, weight, beside, is_onsite)):
+            assert (given is None) == (wanted is None)
+            if given is not None:
+                assert given.dtype == wanted.dtype
+                assert_close(given, wanted, 100)
 
 
 @pytest.mark.parametrize("dtype", [np.complex128, np.complex64])

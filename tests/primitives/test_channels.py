@@ -137,6 +137,7 @@ def test_observables_and_gradients_are_those_of_the_orbitals(
     alone = plain[quantity]()
     for module in (scattering, transmission):
         monkeypatch.setattr(module, "channels_of", orbitals_of)
+    monkeypatch.setattr(transmission, "reflection_of", lambda system: None)
     expected, pullback = evaluate[quantity]()
     expected_bar = pullback(weights)
     assert np.max(np.abs(value - expected)) <= 1e-11 * max(1.0, np.abs(expected).max())
@@ -144,6 +145,7 @@ def test_observables_and_gradients_are_those_of_the_orbitals(
     for part in ("hamiltonian", "overlap", "z"):
         for x, y in zip(leaves(getattr(bar, part)), leaves(getattr(expected_bar, part)), strict=True):
             if isinstance(y, np.ndarray):
+                x, y = (x.real, y.real) if part == "z" else (x, y)  # the energies are real
                 assert np.max(np.abs(x - y)) <= 1e-9 * max(1.0, np.abs(y).max()), part
     # of Σ̄ only what a change of the same rank feels is the same: dΣ = −i dΓ/2 with dΓ = dW W† + W dW†
     for lead, (x, y) in enumerate(zip(bar.self_energies, expected_bar.self_energies)):
