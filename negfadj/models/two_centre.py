@@ -95,6 +95,37 @@ def two_centre_vjp(
     return value, two_centre_pullback
 
 
+def two_centre_tangent(
+    l_first: int,
+    l_second: int,
+    cosines: Array,
+    integrals: Sequence[Array],
+    cosines_dot: Array,
+    integrals_dot: Sequence[Array],
+) -> Array:
+    """How the matrix elements of `two_centre` move, shape (n_bonds, n_first, n_second).
+
+        Ẋ_ab = Σ_m V̇_m M^m_ab + V_m Ṁ^m_ab,   Ṁ^σ = σ̇_a σ_b + σ_a σ̇_b,   Ṁ^π likewise,   Ṁ^δ = −Ṁ^σ − Ṁ^π
+
+    Parameters
+    ----------
+    l_first, l_second, cosines, integrals : as of `two_centre`
+    cosines_dot : array, shape (n_bonds, 3)
+        Across the bonds, as unit vectors move.
+    integrals_dot : as `integrals`
+    """
+    first, second = _along(l_first, cosines), _along(l_second, cosines)
+    first_dot, second_dot = (_along_tangent(degree, cosines, cosines_dot) for degree in (l_first, l_second))
+    sigma_dot = first_dot[0][:, :, None] * second[0][:, None, :] + first[0][:, :, None] * second_dot[0][:, None, :]
+    pi_dot = first_dot[1] @ np.swapaxes(second[1], 1, 2) + first[1] @ np.swapaxes(second_dot[1], 1, 2)
+    parts, parts_dot = _parts(first, second, len(integrals)), (sigma_dot, pi_dot, -sigma_dot - pi_dot)
+    moved = sum(
+        v_dot[:, None, None] * part + v[:, None, None] * part_dot
+        for v, v_dot, part, part_dot in zip(integrals, integrals_dot, parts, parts_dot)
+    )
+    return _sign(l_first, l_second) * np.asarray(moved)
+
+
 def _sign(l_first: int, l_second: int) -> int:
     return -1 if l_first > l_second and (l_first + l_second) % 2 else 1
 
@@ -108,6 +139,18 @@ def _along(degree: int, n: Array) -> tuple[Array, Array]:
     qn = np.einsum("aij,pj->pai", Q, n)
     nqn = np.einsum("pai,pi->pa", qn, n)
     return SIGMA_D * nqn, PI_D * (qn - nqn[:, :, None] * n[:, None, :])
+
+
+def _along_tangent(degree: int, n: Array, n_dot: Array) -> tuple[Array, Array]:
+    """σ̇ and π̇ of the orbitals of degree l."""
+    if degree == 0:
+        return np.zeros((len(n), 1)), np.zeros((len(n), 1, 3))
+    if degree == 1:
+        return n_dot, -n_dot[:, :, None] * n[:, None, :] - n[:, :, None] * n_dot[:, None, :]
+    qn, qn_dot = np.einsum("aij,pj->pai", Q, n), np.einsum("aij,pj->pai", Q, n_dot)
+    nqn, nqn_dot = np.einsum("pai,pi->pa", qn, n), 2 * np.einsum("pai,pi->pa", qn, n_dot)
+    pi_dot = qn_dot - nqn_dot[:, :, None] * n[:, None, :] - nqn[:, :, None] * n_dot[:, None, :]
+    return SIGMA_D * nqn_dot, PI_D * pi_dot
 
 
 def _along_pullback(degree: int, n: Array, sigma_bar: Array, pi_bar: Array) -> Array:

@@ -12,7 +12,7 @@ from .minimise import minimize
 from .model import Model
 from .multi_start import MultiStart, Start, multi_start
 from .objective import Best, Objective
-from .optimum import OptimisationError, Optimum
+from .optimum import Iteration, OptimisationError, Optimum
 from .parameters import Parameter, Parameters
 from .quantity import Quantity
 from .terms import LogRatio, Match, Maximise, Minimise, Term
@@ -46,6 +46,7 @@ __all__ = [
     "Covariance",
     "FunctionModel",
     "HamiltonianEntries",
+    "Iteration",
     "LeadCopy",
     "LogRatio",
     "Match",

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import InputError, InputTypeError
 from ..typing import Array, ArrayLike
-from .minimise import checked_count, checked_start, checked_tolerance
+from .minimise import checked_callback, checked_count, checked_start, checked_tolerance
 from .objective import Objective
-from .optimum import Optimum, Stop, Watch
+from .optimum import Callback, Optimum, Stop, Watch
 
 ROUNDING = float(np.finfo(np.float64).eps)
 METHODS = ("trf", "dogbox", "lm")
@@ -26,6 +26,7 @@ def fit(
     max_evaluations: int | None = None,
     options: Mapping[str, Any] | None = None,
     check: bool = True,
+    callback: Callback | None = None,
 ) -> Optimum:
     """The x at which a sum of squares is smallest: all terms are `Match` terms of squares.
 
@@ -47,6 +48,8 @@ def fit(
         Further arguments of least_squares, as {"loss": "soft_l1", "x_scale": "jac"}.
     check : bool
         Refuse variables that nothing depends on before starting (`Objective.check`).
+    callback : callable, optional
+        As of `minimize`; an iteration is a step that was taken.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def fit(
         outside the bounds, an idle parameter, a tolerance that is not positive.
     OptimisationError
         When a step leads where the residuals have no value, with the best point so far.
-    Whatever else the model's function raises, with a note of the parameters and of the best point so far.
+    Whatever else the model's function or the callback raises, with a note of the best point so far.
 
     Sources
     -------
@@ -77,7 +80,7 @@ def fit(
     goal = checked_tolerance(tolerance)
     if goal is None or goal < ROUNDING:
         raise InputError(f"tolerance={tolerance!r} is below the rounding of numbers, {ROUNDING:.2g}; give more.")
-    watch = Watch(objective, checked_count(max_evaluations))
+    watch = Watch(objective, checked_count(max_evaluations), checked_callback(callback))
     lower, upper = objective.bounds
     bounded = bool(np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)))
     if bounded and method == "lm":
@@ -88,7 +91,13 @@ def fit(
     def residuals(x: Array) -> Array:
         return watch(objective.residuals, lambda r: float(r @ r), x)
 
+    last = [start]
+
     def jacobian(x: Array) -> Array:
+        # asked for at the start, after every step that was taken, and by "lm" once more where it ends
+        if not np.array_equal(x, last[0]):
+            watch.iterated(x)
+        last[0] = np.array(x)
         watch.gradients += 1
         return watch.guarded(objective.jacobian, x)
 
@@ -103,6 +112,6 @@ def fit(
             )
     try:
         found = optimize.least_squares(residuals, start, jac=jacobian, method=method, **given)
-    except Stop:
-        return watch.stopped()
+    except Stop as stop:
+        return watch.stopped(stop)
     return watch.optimum(np.asarray(found.x), bool(found.status > 0), str(found.message))

@@ -12,7 +12,7 @@ from ..errors import InputError, InputTypeError
 from ..physics.energy_integral import real_host
 from ..typing import Array, ArrayLike
 from .objective import Objective
-from .optimum import Optimum, Stop, Watch
+from .optimum import Callback, Optimum, Stop, Watch
 
 WITHOUT_GRADIENT = ("nelder-mead", "powell", "cobyla", "cobyqa")
 WITH_BOUNDS = ("l-bfgs-b", "tnc", "slsqp", "trust-constr", *WITHOUT_GRADIENT)
@@ -30,6 +30,7 @@ def minimize(
     max_evaluations: int | None = None,
     options: Mapping[str, Any] | None = None,
     check: bool = True,
+    callback: Callback | None = None,
 ) -> Optimum:
     """The x at which an objective is smallest, from x0 downhill.
 
@@ -51,6 +52,9 @@ def minimize(
         SciPy's, as {"maxiter": 50}.
     check : bool
         Refuse variables that nothing depends on before starting (`Objective.check`).
+    callback : callable, optional
+        Called after every iteration of the method with an `Iteration`: number, x, value, evaluations. A StopIteration
+        from it ends the search, with the best point met.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def minimize(
         that is not positive.
     OptimisationError
         When a step leads where the objective has no value, with the best point so far and the way back.
-    Whatever else the model's function raises, with a note of the parameters and of the best point so far.
+    Whatever else the model's function or the callback raises, with a note of the best point so far.
 
     Sources
     -------
@@ -75,7 +79,7 @@ def minimize(
     from scipy import optimize  # slow to import, and not needed for the rest of negfadj
 
     start = checked_start(objective, x0)
-    watch = Watch(objective, checked_count(max_evaluations))
+    watch = Watch(objective, checked_count(max_evaluations), checked_callback(callback))
     lower, upper = objective.bounds
     given: dict[str, Any] = {"tol": checked_tolerance(tolerance), "options": None if options is None else dict(options)}
     if np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)):
@@ -93,13 +97,15 @@ def minimize(
         given["hessp"] = lambda x, v: watch.guarded(lambda y: objective.hessian_vector_product(y, v), x)
     if key in WITH_HESSIAN:
         given["hess"] = lambda x: watch.guarded(objective.hessian, x)
+    if callback is not None:
+        given["callback"] = watch.iterated
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of quasi-Newton updates that a method skips
             warnings.simplefilter("error", optimize.OptimizeWarning)
             found = optimize.minimize(function, start, method=method, **given)
-    except Stop:
-        return watch.stopped()
+    except Stop as stop:
+        return watch.stopped(stop)
     except optimize.OptimizeWarning as warning:
         raise InputError(f"options={given['options']} of {method}: {warning}; see scipy.optimize.minimize.") from None
     return watch.optimum(np.asarray(found.x), bool(found.success), str(found.message))
@@ -140,6 +146,13 @@ def checked_tolerance(tolerance: Any) -> float | None:
     if found.ndim != 0 or not found > 0:
         raise InputError(f"tolerance={tolerance!r} must be one positive number, as 1e-8.")
     return float(found)
+
+
+def checked_callback(callback: Any) -> Callback | None:
+    """A function of an `Iteration` or None."""
+    if callback is not None and not callable(callback):
+        raise InputTypeError(f"callback={callback!r} must be a function of one argument, an Iteration.")
+    return callback  # type: ignore[no-any-return]
 
 
 def _checked(objective: Any, method: Any) -> str:

@@ -17,6 +17,7 @@ class Model(Protocol):
     is_linear : bool — the subject is affine in the parameters (False)
     has_constant_leads : bool — leads do not move with the parameters (False)
     tangent(values, tangents) : how the subject moves with its parameters (extrapolated differences are taken)
+    pushforward(values) : the same for many directions, a function of tangents (`tangent` is called for each)
     """
 
     def __call__(self, values: Mapping[str, Any], /) -> Any:

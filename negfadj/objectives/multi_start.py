@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ from ..physics.energy_integral import real_host
 from ..typing import Array
 from .least_squares import METHODS as OF_SQUARES
 from .least_squares import fit
-from .minimise import WITHOUT_GRADIENT, minimize
+from .minimise import WITHOUT_GRADIENT, checked_callback, minimize
 from .objective import Objective
-from .optimum import OptimisationError, Watch
+from .optimum import Callback, Iteration, OptimisationError, Watch
 
 LONGEST_MESSAGE = 70  # characters of a row of the table
 
@@ -116,6 +116,7 @@ def multi_start(
     tolerance: float | None = None,
     max_evaluations: int | None = None,
     options: Mapping[str, Any] | None = None,
+    callback: Callback | None = None,
 ) -> MultiStart:
     """The best of many minimisations, each from a random point within the bounds.
 
@@ -138,6 +139,8 @@ def multi_start(
         As `minimize` or `fit`.
     max_evaluations : int, optional
         Of each start.
+    callback : callable, optional
+        As of `minimize`, with `Iteration.start`. A StopIteration from it ends that start alone; the next one begins.
 
     Returns
     -------
@@ -157,13 +160,14 @@ def multi_start(
     kept in the table with the best point it met. Starts run one after the other.
     """
     starts = _random_starts(objective, n_starts, seed, with_x0)
+    reported = checked_callback(callback)
     goal = None if level is None else float(real_host(level, "level"))
     if str(method).lower() not in WITHOUT_GRADIENT:
         Watch(objective, None).guarded(objective.check, objective.x0)
     given: dict[str, Any] = {"method": method, "max_evaluations": max_evaluations, "options": options, "check": False}
     if tolerance is not None:
         given["tolerance"] = tolerance
-    found = tuple(_one(objective, x0, given) for x0 in starts)
+    found = tuple(_one(objective, x0, given | {"callback": _of_start(reported, k)}) for k, x0 in enumerate(starts))
     best = min(found, key=lambda start: start.best_value)
     if not np.isfinite(best.best_value):
         raise ConvergenceError(
@@ -171,6 +175,11 @@ def multi_start(
             "the bounds to where the model has a value."
         )
     return MultiStart(found, best, objective.parameters.values(best.best_x), goal)
+
+
+def _of_start(callback: Callback | None, k: int) -> Callable[[Iteration], object] | None:
+    """The callback, told which start runs."""
+    return None if callback is None else lambda iteration: callback(iteration._replace(start=k))
 
 
 def _one(objective: Objective, x0: Array, given: Mapping[str, Any]) -> Start:

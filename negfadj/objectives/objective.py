@@ -316,7 +316,7 @@ class Objective:
     def _second_order(self, x: Array, v: Array) -> Array:
         """ẋ̄ = P†(M† s̄˙ + Ṁ† s̄), with s the subject, q̇ = ∂q ṡ, and s̄˙ from the quantities' own second derivatives."""
         made, model_pullback = self._model_vjp(x)
-        made_dot = self._made_dot(made, x, v)
+        made_dot = self._pushforward(made, x)(v)
         found = [value_tangent_pullback(q, made, made_dot) for q in self.quantities]
         values, tangents = [value for value, _, _ in found], [tangent for _, tangent, _ in found]
         bars, bar_dots = self._total(values)[1], self._bar_dots(values, tangents)
@@ -338,14 +338,21 @@ class Objective:
 
     def _directions(self, made: Any, x: Array) -> Iterator[Any]:
         """How the subject moves with every variable."""
+        moved = self._pushforward(made, x)
         for e in np.eye(self.parameters.n_variables):
-            yield self._made_dot(made, x, e)
+            yield moved(e)
 
-    def _made_dot(self, made: Any, x: Array, v: Array) -> Any:
-        values, tangents = self.parameters.values(x), self.parameters.tangent(v)
+    def _pushforward(self, made: Any, x: Array) -> Callable[[Array], Any]:
+        """From a direction of x to how the subject moves: the model's own, or by differences."""
+        values = self.parameters.values(x)
+        if hasattr(self.model, "pushforward"):
+            moved = self.model.pushforward(values)
+            return lambda v: moved(self.parameters.tangent(v))
         if hasattr(self.model, "tangent"):
-            return self.model.tangent(values, tangents)
-        return subject_tangent(lambda t: self.model(self.parameters.values(x + t * v)), made, self._step(x, v))
+            return lambda v: self.model.tangent(values, self.parameters.tangent(v))
+        return lambda v: subject_tangent(
+            lambda t: self.model(self.parameters.values(x + t * v)), made, self._step(x, v)
+        )
 
     def _step(self, x: Array, v: Array) -> float:
         return STEP * max(1.0, float(np.max(np.abs(x)))) / float(np.max(np.abs(v)))

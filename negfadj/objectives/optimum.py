@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,33 @@ from ..errors import ConvergenceError, NegfadjError
 from ..typing import Array
 from .objective import Objective
 from .parameters import brief_values
+
+
+class Iteration(NamedTuple):
+    """Where an optimisation stands after one of its iterations: what a `callback` is given.
+
+    Attributes
+    ----------
+    number : int
+        1 after the first.
+    x : array (n,)
+        The method's point now, in scaled variables; a copy. `objective.parameters.values(x)` are the parameters.
+    value : float
+        The objective there.
+    evaluations : int
+        Evaluations of the objective so far, as in `Optimum.history`.
+    start : int
+        Of `multi_start`, the start that runs; else 0.
+    """
+
+    number: int
+    x: Array
+    value: float
+    evaluations: int
+    start: int = 0
+
+
+Callback: TypeAlias = Callable[[Iteration], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +114,7 @@ class OptimisationError(ConvergenceError):
 
 
 class Stop(Exception):
-    """Ends a method of SciPy from inside the objective: the evaluations allowed are used up."""
+    """Ends a method of SciPy from inside; the message says why."""
 
 
 @dataclass(eq=False)
@@ -96,20 +123,53 @@ class Watch:
 
     objective: Objective
     max_evaluations: int | None
+    callback: Callback | None = None
     history: list[float] = field(default_factory=list)
     best_x: Array | None = None
     gradients: int = 0
+    iterations: int = 0
+    recent: dict[bytes, float] = field(default_factory=dict)
 
     def __call__(self, function: Callable[[Array], Any], value_of: Callable[[Any], float], x: Array) -> Any:
         """function(x), recorded with its value; a failure names x and the best point so far."""
         if self.max_evaluations is not None and len(self.history) >= self.max_evaluations:
-            raise Stop
+            raise Stop(f"stopped after {self.max_evaluations} evaluations (max_evaluations)")
         found = self.guarded(function, x)
         value = value_of(found)
         if self.best_x is None or value < min(self.history):
             self.best_x = np.array(x)
         self.history.append(value)
+        if self.callback is not None:
+            self.recent[x.tobytes()] = value
         return found
+
+    def iterated(self, x: Array, _state: Any = None) -> None:
+        """Call the callback after an iteration that ended at x; the form in which SciPy's methods call theirs.
+
+        trust-constr calls it with its state beside x, and at the start too, which is no iteration.
+        """
+        if self.callback is None or len(self.history) < 2:
+            return
+        x = np.array(x)
+        self.iterations += 1
+        value = self._value_at(x)
+        self.recent = {x.tobytes(): value}
+        try:
+            self.callback(Iteration(self.iterations, x, value, len(self.history)))
+        except StopIteration:
+            raise Stop(f"stopped by the callback after iteration {self.iterations}") from None
+        except Exception as error:
+            error.add_note(f"in the callback after iteration {self.iterations} of the optimisation; {self._best()}")
+            raise
+
+    def _value_at(self, x: Array) -> float:
+        """The objective at x, which the search has met, but may give back with another rounding (TNC)."""
+        found = self.recent.get(x.tobytes())
+        if found is not None:
+            return found
+        if self.best_x is not None and np.array_equal(x, self.best_x):
+            return min(self.history)
+        return float(self.guarded(self.objective.value, x))
 
     def guarded(self, function: Callable[[Array], Any], x: Array) -> Any:
         """function(x), or an `OptimisationError`; the first point's own error as it is.
@@ -132,13 +192,15 @@ class Watch:
                 residual=getattr(error, "residual", float("nan")),
             ) from error
         except Exception as error:
-            best = "there is no value yet"
-            if self.best_x is not None:
-                best = f"the best value so far is {min(self.history):.8g} at {self._place(self.best_x)}"
             error.add_note(
-                f"in step {len(self.history) + 1} of the optimisation, at {self._place(x)}; {best} (objective.best)"
+                f"in step {len(self.history) + 1} of the optimisation, at {self._place(x)}; {self._best()}"
             )
             raise
+
+    def _best(self) -> str:
+        if self.best_x is None:
+            return "there is no value yet (objective.best)"
+        return f"the best value so far is {min(self.history):.8g} at {self._place(self.best_x)} (objective.best)"
 
     def _place(self, x: Array) -> str:
         """The parameters at x in one line."""
@@ -147,11 +209,9 @@ class Watch:
     def optimum(self, x: Array, success: bool, message: str) -> Optimum:
         """What is given back at the end."""
         assert self.best_x is not None
-        # a method of SciPy that refuses its options reports 0 as its value
-        value = min(self.history) if np.array_equal(x, self.best_x) else self.guarded(self.objective.value, x)
         return Optimum(
             x,
-            value,
+            self._value_at(x),  # a method of SciPy that refuses its options reports 0 as its own
             self.best_x,
             min(self.history),
             self.objective.parameters.values(self.best_x),
@@ -161,8 +221,7 @@ class Watch:
             message,
         )
 
-    def stopped(self) -> Optimum:
-        """What is given back when the evaluations are used up."""
+    def stopped(self, stop: Stop) -> Optimum:
+        """What is given back when the search was ended from inside."""
         assert self.best_x is not None
-        message = f"stopped after {self.max_evaluations} evaluations (max_evaluations); the best point met is returned."
-        return self.optimum(self.best_x, False, message)
+        return self.optimum(self.best_x, False, f"{stop}; the best point met is returned.")

@@ -13,7 +13,9 @@ from ..data import Device, PeriodicHamiltonian
 from ..errors import InputError, InputTypeError
 from ..models import Structure, TightBinding
 from ..models.tight_binding_matrices import periodic_hamiltonian_vjp
+from ..models.tight_binding_tangent import periodic_hamiltonian_tangents
 from ..models.transport_model import TransportModel, in_leads, transport_model, transport_model_vjp
+from ..models.transport_model_tangent import transport_model_tangents
 from ..typing import Array
 
 OF_ATOMS = ("onsite_energy", "potential_energy")
@@ -47,8 +49,11 @@ class TightBindingModel:
     Notes
     -----
     Bonds belong to the same shell as long as no atom moves across its tolerance: bounds of "positions" should keep the
-    atoms within it. The two cells at each end, by which a lead is recognised, must stay as they are: fix all but
-    `free_atoms`.
+    atoms within it. The cells at each end by which a lead is recognised must stay as they are, and no other atom may
+    come among them: fix all but `free_atoms`.
+
+    Tangents are exact. Second derivatives of H by its parameters are extrapolated differences of the exact pullback,
+    where anything but energies of atoms varies.
     """
 
     structure: Structure | None
@@ -103,10 +108,23 @@ class TightBindingModel:
 
     @property
     def free_atoms(self) -> Array:
-        """True for the atoms outside the two cells at each end that a lead is recognised by: those that may move."""
+        """True for the atoms that may move, as far as their shells let them, and leave every lead as it is.
+
+        Not those of the cells at an end that the lead is recognised by or couples to, two or more; nor those of the
+        third cell that would come into the second, or of all of it where the cells have no flat border.
+        """
         found = self._transport({})
-        recognised = tuple(max(2, n) for n in found.cells_per_layer)
-        return ~in_leads(rebuild(found, cells_per_layer=recognised))
+        room = max(shell.tolerance for shell in self.model.shells if shell.is_coupled)
+        kept = np.zeros(found.structure.n_atoms, dtype=bool)
+        cells = []
+        for lead, n in zip(found.leads, found.cells_per_layer):
+            along = -lead.outward * found.structure.positions[:, lead.axis]
+            depth = along - along.min()
+            is_flat = np.array_equal(np.flatnonzero(depth < lead.period - self.tolerance), np.sort(lead.atoms))
+            if is_flat:
+                kept |= depth < 2 * lead.period - self.tolerance + room
+            cells.append(max(2 if is_flat else 3, n))
+        return ~(kept | in_leads(rebuild(found, cells_per_layer=tuple(cells))))
 
     def restricted_to(self, names: Collection[str]) -> TightBindingModel:
         """The same model, of which only these parameters vary: its pullbacks form no more than they need."""
@@ -138,6 +156,44 @@ class TightBindingModel:
             return total
 
         return made, tight_binding_model_pullback
+
+    def tangent(self, values: Mapping[str, Any], tangents: Mapping[str, Any]) -> Any:
+        """How the subject moves with its parameters: device, crystal or both, of tangents."""
+        return self.pushforward(values)(tangents)
+
+    def pushforward(self, values: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
+        """`tangent` at these values, for many directions."""
+        made: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+        if self.structure is not None:
+            made["device"] = self._device_tangents(values)
+        if self.bulk is not None:
+            made["bulk"] = self._bulk_tangents(values)
+
+        def tight_binding_model_tangent(tangents: Mapping[str, Any]) -> Any:
+            self._check_known(tangents)
+            found = {key: tangent(tangents) for key, tangent in made.items()}
+            return found if len(found) > 1 else next(iter(found.values()))
+
+        return tight_binding_model_tangent
+
+    def _device_tangents(self, values: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Device]:
+        structure, model, options = self._arguments(values)
+        shifts = {name: options.get(name) for name in ("potential_energy", "lead_potential_energy")}
+        found = transport_model_tangents(
+            transport_model(structure, model, **options), model, momentum=self.momentum, **shifts
+        )
+
+        def device_tangent(tangents: Mapping[str, Any]) -> Device:
+            moving = ("positions", *OF_ATOMS, "lead_potential_energy")
+            given = {name: tangents[name] for name in moving if name in tangents and np.any(tangents[name])}
+            return found(model=_model_tangent(self.model, tangents), **given)
+
+        return device_tangent
+
+    def _bulk_tangents(self, values: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], PeriodicHamiltonian]:
+        assert self.bulk is not None
+        found = periodic_hamiltonian_tangents(self.bulk, _with_numbers(self.model, values))
+        return lambda tangents: found(_model_tangent(self.model, tangents))
 
     @property
     def _only_onsite(self) -> bool:
@@ -177,12 +233,15 @@ class TightBindingModel:
     def _varies(self, name: str) -> bool:
         return self.varying is None or name in self.varying
 
-    def _arguments(self, values: Mapping[str, Any]) -> tuple[Structure, TightBinding, dict[str, Any]]:
-        if self.structure is None:
-            raise InputError("the model has no structure of a device; give it one.")
+    def _check_known(self, values: Mapping[str, Any]) -> None:
         for name in values:
             if name not in self.names:
                 raise InputError(f"parameter {name!r} is not known; known are {', '.join(self.names)}.")
+
+    def _arguments(self, values: Mapping[str, Any]) -> tuple[Structure, TightBinding, dict[str, Any]]:
+        if self.structure is None:
+            raise InputError("the model has no structure of a device; give it one.")
+        self._check_known(values)
         structure = self.structure
         if "positions" in values:
             structure = Structure(
@@ -230,6 +289,28 @@ def _with_numbers(x: Any, values: Mapping[str, Any], path: str = "") -> Any:
     if isinstance(x, tuple | list):
         return type(x)(_with_numbers(item, values, f"{path}[{i}]") for i, item in enumerate(x))
     return x
+
+
+def _model_tangent(model: TightBinding, tangents: Mapping[str, Any]) -> TightBinding | None:
+    """The model with the tangents of its numbers in their places; None where none moves."""
+    if not any(tangents.get(path) for path, _ in _numbers(model)):
+        return None
+
+    def of(x: Any, path: str) -> Any:
+        if isinstance(x, bool | str) or x is None:
+            return x
+        if isinstance(x, int | float):
+            return float(tangents.get(path, 0.0))
+        if is_dataclass(x) and not isinstance(x, type):
+            moving = [f.name for f in fields(x) if not f.metadata.get("static")]
+            return rebuild(x, **{name: of(getattr(x, name), _joined(path, name)) for name in moving})
+        if isinstance(x, Mapping):
+            return {key: of(item, _joined(path, str(key))) for key, item in x.items()}
+        if isinstance(x, tuple | list):
+            return type(x)(of(item, f"{path}[{i}]") for i, item in enumerate(x))
+        return x
+
+    return of(model, "")  # type: ignore[no-any-return]
 
 
 def _joined(path: str, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from objective_cases import differences
-from ribbons import armchair_ribbon, chain
+from ribbons import armchair_ribbon, chain, zigzag_ribbon
 
 import negfadj as na
 from negfadj.models import PowerLaw, Shell, Structure, TightBinding, parameter_set, transport_model
@@ -73,7 +73,7 @@ def test_gradient_by_numbers_of_the_model_is_that_of_differences() -> None:
 def test_gradient_by_positions_and_energies_of_atoms_is_that_of_differences() -> None:
     ribbon = armchair_ribbon(3, 5)
     model = na.TightBindingModel(ribbon, PI)
-    assert np.count_nonzero(model.free_atoms) == 6
+    assert np.count_nonzero(model.free_atoms) == 3  # of the third cell, those that do not border on the second
     fixed = np.ones((ribbon.n_atoms, 3), dtype=bool)
     fixed[model.free_atoms, :2] = False
     term = na.Minimise(na.Quantity(na.transmission, ENERGIES, eta=1e-2))
@@ -85,6 +85,61 @@ def test_gradient_by_positions_and_energies_of_atoms_is_that_of_differences() ->
         na.Parameter("onsite_energy", np.full(ribbon.n_atoms, 0.02), tie=np.arange(ribbon.n_atoms) // 10),
     ]
     check_gradient(na.Objective(model, parameters, term))
+
+
+def numbers_of_leads(model: na.TightBindingModel, positions: Any) -> list[np.ndarray]:
+    """Every block of the leads; of the couplings the rows that are not zero."""
+    leads = model({"positions": positions}).leads
+    couplings = [lead.coupling[np.any(lead.coupling != 0, axis=1)] for lead in leads]
+    return [*(lead.onsite for lead in leads), *(lead.hopping for lead in leads), *couplings]
+
+
+def keeps_the_leads(model: na.TightBindingModel, atom: int, shift: np.ndarray) -> bool:
+    assert model.structure is not None
+    start = model.structure.positions
+    moved = start.copy()
+    moved[atom] += shift
+    here = numbers_of_leads(model, start)
+    try:
+        there = numbers_of_leads(model, moved)
+    except na.InputError as error:
+        assert "lead is recognised" in str(error)
+        return False
+    return all(x.shape == y.shape and np.allclose(x, y, atol=1e-12) for x, y in zip(here, there, strict=True))
+
+
+def uneven_tube() -> Structure:
+    ase_build = pytest.importorskip("ase.build")
+    return Structure.from_ase(ase_build.nanotube(3, 3, length=7, bond=1.42))
+
+
+FAR = TightBinding(
+    {"C": 0.0}, tuple(Shell(("C", "C"), n * 1.42, 0.1, v) for n, v in ((1, -2.7), (2, -0.3), (3, 0.1)))
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "axis", "expected"),
+    [
+        (lambda: armchair_ribbon(3, 7), PI, "x", 15),
+        (lambda: zigzag_ribbon(2, 8), PI, "x", 12),
+        (lambda: chain(9, 1.42), PI, "x", 3),
+        (lambda: chain(13, 1.42), FAR, "x", 7),
+        (uneven_tube, PI, "z", 12),
+    ],
+    ids=["armchair", "zigzag", "chain", "three cells to a layer", "cells without a flat border"],
+)
+def test_free_atoms_are_those_that_move_and_leave_every_lead_as_it_is(
+    make: Any, model: TightBinding, axis: str, expected: int
+) -> None:
+    found = na.TightBindingModel(make(), model, axis=axis)
+    along = 0.05 * np.eye(3)["xyz".index(axis)] + 0.02 * np.eye(3)[1]
+    measured = [
+        keeps_the_leads(found, atom, along) and keeps_the_leads(found, atom, -along)
+        for atom in range(found.structure.n_atoms)  # type: ignore[union-attr]
+    ]
+    assert np.array_equal(found.free_atoms, measured)
+    assert np.count_nonzero(measured) == expected
 
 
 @pytest.mark.parametrize("name", ["onsite_energy", "potential_energy"])
@@ -119,13 +174,13 @@ def test_bands_and_transmission_are_matched_by_one_model() -> None:
 
 
 def test_second_derivatives_go_through_moving_leads_and_a_law_of_the_bonds() -> None:
-    model = na.TightBindingModel(chain(6, 1.42), PI)
-    bent = model.values["positions"] + 0.03 * np.random.default_rng(0).normal(size=(6, 3)) * model.free_atoms[:, None]
+    model = na.TightBindingModel(chain(8, 1.42), PI)
+    bent = model.values["positions"] + 0.03 * np.random.default_rng(0).normal(size=(8, 3)) * model.free_atoms[:, None]
     parameters = [
         na.Parameter("positions", bent, fixed=~model.free_atoms[:, None] | (np.arange(3) > 0)),
         na.Parameter("shells[0].law.exponent", 2.5),
         na.Parameter("shells[0].hopping", -2.5),
-        na.Parameter("onsite_energy", [0.0, 0.0, 1.5, -0.8, 0.0, 0.0], fixed=True),
+        na.Parameter("onsite_energy", [0.0, 0.0, 0.0, 1.5, -0.8, 0.0, 0.0, 0.0], fixed=True),
     ]
     objective = na.Objective(model, parameters, na.Match(na.Quantity(na.transmission, ENERGIES), 0.5))
     v = np.array([0.3, -1.0, 0.2, 0.7])
