@@ -2,7 +2,8 @@
 
 Run with:  python examples/on_off_design.py      (writes examples/results/on_off_design.png)
 L = −ln(I_on/I_off) + (I_on/µA − 4)²/2, by the gate's work function, the oxide's thickness and permittivity, the doping
-of the ends. Without the second term the best ratio is that of two currents next to nothing.
+of the ends. Without the second term the best ratio is that of two currents next to nothing. Five searches, 100
+evaluations with gradient, take two minutes; the first one starts from the numbers below, the others anywhere.
 """
 
 from pathlib import Path
@@ -35,19 +36,24 @@ def objective(error: float = 1e-6, tolerance: float = 1e-5) -> na.Objective:
     return na.Objective(model, parameters, [na.LogRatio(on, off), na.Match(on, WANTED, weight=0.5)])
 
 
+def designed(n_starts: int, max_evaluations: int) -> na.MultiStart:
+    """Searches from many starts; one that reaches −9, a ratio of 8,000 or more, counts as a success."""
+    return na.multi_start(objective(), n_starts, level=-9.0, max_evaluations=max_evaluations)
+
+
 if __name__ == "__main__":
     from matplotlib import pyplot as plt
 
-    goal = objective()
-    found = na.minimize(goal, max_evaluations=12)
+    goal, found = objective(), designed(5, 20)
+    print(found.table())
     figure, panel = plt.subplots(figsize=(5, 4), layout="constrained")
-    for label, x in (("before", goal.x0), ("after", found.best_x)):
+    for label, x in (("before", goal.x0), ("after", found.best.best_x)):
         made, gates = goal.parameters.values(x), np.linspace(OFF, ON, 4)
         currents = [current(made, gate, error=1e-6, tolerance=1e-5) for gate in gates]
         numbers = ", ".join(f"{name} {value:.3g}" for name, value in made.items())
         print(f"{label:7s} on/off {currents[-1] / currents[0]:9.3g}, on {currents[-1]:.3g} µA: {numbers}")
         panel.semilogy(gates, currents, "o-", label=label)
-    panel.set(xlabel="gate voltage (V)", ylabel="current (µA)", title=f"{found.evaluations} evaluations with gradient")
+    panel.set(xlabel="gate voltage (V)", ylabel="current (µA)", title=f"best of {len(found.starts)} starts")
     panel.legend()
     (results := Path(__file__).parent / "results").mkdir(exist_ok=True)
     figure.savefig(results / "on_off_design.png", dpi=150)

@@ -6,16 +6,11 @@ its lead is neutral (0.1 V at 0.2 V): nothing scatters electrons into the notch 
 past the valley is no more to be trusted.
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))  # the wire is that of n_i_n.py
-
-from n_i_n import DOPED, SPACING, curve, draw
+from bias_curves import draw
+from n_i_n import DOPED, SPACING, curve  # the same wire
 
 HEIGHT, BARRIER, WELL, INTRINSIC = 0.5, 30.0, 50.0, 110.0
 

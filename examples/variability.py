@@ -35,13 +35,13 @@ def spread(n_samples: int) -> Variability:
     return variability(of.value_and_gradient, of.x0, dopants, value=of.value, n_samples=n_samples, **more)
 
 
-def draw(found: Variability, path: Path) -> None:
-    """Where the variance comes from, and the sample beside the normal law of the first order."""
+def draw(found: Variability, places: np.ndarray, shares: np.ndarray, path: Path) -> None:
+    """Where the variance comes from, and the sample beside the normal laws of the orders."""
     from matplotlib.figure import Figure
 
     left, right = (figure := Figure(figsize=(10, 3.5), layout="constrained")).subplots(1, 2)
     left.set(xlabel="x (Å)", ylabel="y (Å)", aspect="equal")
-    figure.colorbar(left.scatter(X, Y, c=100 * found.shares), ax=left, shrink=0.5, label="variance (%)")
+    figure.colorbar(left.scatter(*places.T[:2], c=100 * shares), ax=left, shrink=0.5, label="variance (%)")
     right.hist(found.sample.values, bins=30, density=True, color="#9aa9c4", label="Monte Carlo")
     for row in found.rows[:3]:
         g, s = np.linspace(-4, 4, 200), row.standard_deviation
@@ -55,4 +55,4 @@ if __name__ == "__main__":
     (results := Path(__file__).parent / "results").mkdir(exist_ok=True)
     spread(0)  # kernels are compiled here, and not in the times
     print((result := spread(1000)).table())
-    draw(result, results / "variability.png")
+    draw(result, POSITIONS.device, result.shares, results / "variability.png")

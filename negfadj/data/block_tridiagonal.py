@@ -219,10 +219,15 @@ class BlockTridiagonal:
                     f"matrix is not Hermitian: entry [{a}, {b}] = {matrix[a, b]} but [{b}, {a}] = {matrix[b, a]}; "
                     "pass hermitian=False where a non-Hermitian device is meant."
                 )
-        spans = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:])]
-        upper = tuple(matrix[a, b].toarray() for a, b in zip(spans[:-1], spans[1:]))
-        lower = None if hermitian else tuple(matrix[b, a].toarray() for a, b in zip(spans[:-1], spans[1:]))
-        return cls(tuple(matrix[s, s].toarray() for s in spans), upper, lower)
+        if not isinstance(entries.data, host.ndarray):  # on a GPU
+            spans = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:])]
+            upper = tuple(matrix[a, b].toarray() for a, b in zip(spans[:-1], spans[1:]))
+            lower = None if hermitian else tuple(matrix[b, a].toarray() for a, b in zip(spans[:-1], spans[1:]))
+            return cls(tuple(matrix[s, s].toarray() for s in spans), upper, lower)
+        cut = _BlockCutter(offsets, block_of, rows, columns, values)
+        pairs = range(len(offsets) - 2)
+        lower = None if hermitian else tuple(cut(i + 1, i) for i in pairs)
+        return cls(tuple(cut(i, i) for i in range(len(offsets) - 1)), tuple(cut(i, i + 1) for i in pairs), lower)
 
     def project_tangent(self, tangent: BlockTridiagonal) -> BlockTridiagonal:
         """A tangent or cotangent of this matrix, projected on what may vary: Hermitian blocks, real where real."""
@@ -235,6 +240,30 @@ class BlockTridiagonal:
         if lower is not None and self.lower is not None:
             lower = tuple(None if t is None else project(t, x) for t, x in zip(lower, self.lower))
         return rebuild(tangent, diagonal=diagonal, upper=upper, lower=lower)  # type: ignore[no-any-return]
+
+
+class _BlockCutter:
+    """Dense blocks of a sparse matrix from its entries, sorted once: slicing it costs more than all else of a model."""
+
+    def __init__(self, offsets: Sequence[int], block_of: Any, rows: Any, columns: Any, values: Any) -> None:
+        host = array_api_numpy
+        place = 3 * block_of[rows] + block_of[columns] - block_of[rows] + 1  # (i, i − 1), (i, i), (i, i + 1), …
+        order = host.argsort(place, stable=True)
+        self.offsets = offsets
+        self.ends = host.searchsorted(place[order], host.arange(3 * (len(offsets) - 1) + 1))
+        starts = host.asarray(offsets)
+        self.rows = (rows - starts[block_of[rows]])[order]
+        self.columns = (columns - starts[block_of[columns]])[order]
+        self.values = values[order]
+
+    def __call__(self, i: int, j: int) -> Any:
+        """Block (i, j), |i − j| ≤ 1; entries given twice add up."""
+        host, place = array_api_numpy, 3 * i + j - i + 1
+        here = slice(int(self.ends[place]), int(self.ends[place + 1]))
+        shape = tuple(self.offsets[k + 1] - self.offsets[k] for k in (i, j))
+        block = host.zeros(shape, dtype=self.values.dtype)
+        host.add.at(block, (self.rows[here], self.columns[here]), self.values[here])
+        return block
 
 
 def project(tangent: Array, primal: Array, *, hermitian: bool = False) -> Array:

@@ -40,6 +40,11 @@ def test_resonant_tunnelling_diode_conducts_less_than_the_wire_alone(examples) -
     import resonant_tunnelling_diode as diode
 
     found, x = diode.curve(np.array([0.0, 0.04]), diode.barriers(), diode.INTRINSIC)
-    bare, _ = diode.curve(np.array([0.0]), None, diode.INTRINSIC)
+    bare, _ = diode.curve(np.array([0.0]), 0.0, diode.INTRINSIC)
     assert len(x) == len(diode.barriers()) and found.currents[0] == 0 and 0 < found.slopes[0] < bare.slopes[0]
     assert found.currents[1] > 0
+
+
+def test_every_example_is_under_60_lines() -> None:
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in EXAMPLES.glob("*.py")}
+    assert lines and max(lines.values()) < 60, lines

@@ -97,3 +97,14 @@ def test_the_transistor_becomes_better_with_a_few_steps(examples) -> None:
     before = [on_off_design.current(start, gate, error=1e-6) for gate in gates]
     wanted = on_off_design.WANTED
     assert on / off > 10 * before[0] / before[1] and abs(on - wanted) < abs(before[0] - wanted)
+
+
+@pytest.mark.slow
+def test_the_transistor_is_searched_from_starts_anywhere(examples) -> None:
+    import on_off_design
+
+    found = on_off_design.designed(2, 6)
+    assert len(found.starts) == 2 and found.evaluations == 12
+    assert np.array_equal(found.starts[0].x0, on_off_design.objective().x0)
+    assert all(start.best_value < start.history[0] - 0.5 for start in found.starts)
+    assert found.successes == tuple(start.best_value <= -9 for start in found.starts)

@@ -56,3 +56,45 @@ def test_variability_example_agrees_with_its_sample(examples) -> None:
     assert abs(third.mean - drawn.mean) < 3 * drawn.mean_error
     assert abs(third.standard_deviation - drawn.standard_deviation) < 3 * drawn.standard_deviation_error
     assert found.second_order.n_products < 32 and drawn.n_values == 150
+
+
+def test_variability_of_positions_has_the_gradient_of_its_moves(examples) -> None:
+    import variability_positions as example
+
+    goal = example.objective(0.02)
+    assert goal.names[0] == f"moves[{np.flatnonzero(example.MIDDLE)[0]}, 0]" and len(goal.x0) == 2 * 3 * 14
+    rng = np.random.default_rng(0)
+    x, along = (0.3 * rng.normal(size=goal.x0.shape) for _ in range(2))
+
+    def slope(h: float) -> float:
+        return (goal.value(x + h * along) - goal.value(x - h * along)) / (2 * h)
+
+    assert np.isclose(goal.gradient(x) @ along, (4 * slope(0.01) - slope(0.02)) / 3, rtol=1e-6)
+
+
+def test_variability_of_positions_falls_with_the_moves_to_the_first_order(examples) -> None:
+    import variability_positions as example
+
+    found = example.spread(0.002, 100)
+    first, third, drawn = found.first_order, found.third_order, found.monte_carlo
+    assert abs(first.standard_deviation - drawn.standard_deviation) < 3 * drawn.standard_deviation_error
+    assert abs(third.standard_deviation / first.standard_deviation - 1) < 0.01
+    assert drawn.n_values == 100 and third.n_products == 48
+
+
+@pytest.mark.slow
+def test_variability_of_positions_needs_the_third_order_for_large_moves(examples) -> None:
+    import variability_positions as example
+
+    found = example.spread(0.02, 400)
+    drawn = found.monte_carlo
+    errors = [
+        abs(order.standard_deviation - drawn.standard_deviation)
+        for order in (found.first_order, found.second_order, found.third_order)
+    ]
+    both = np.hypot(drawn.standard_deviation_error, found.third_order.standard_deviation_error)
+    assert errors[0] > 3 * drawn.standard_deviation_error and errors[2] < 3 * both
+    assert errors[0] > errors[1] > errors[2]
+    both = np.hypot(drawn.mean_error, found.second_order.mean_error)
+    assert abs(found.second_order.mean - drawn.mean) < 3 * both
+    assert abs(found.first_order.mean - drawn.mean) > 3 * drawn.mean_error
