@@ -146,7 +146,7 @@ def _complex(z, onsite, overlap, sigma, lower, upper, g, w, g_out, w_out):  # ty
         multiply(transfer, w[k, :, :width], w_out[k, :, :width], -1.0, 0.0, PLAIN, PLAIN, products)
 
 
-def whole_sweep(z: np.ndarray, blocks: tuple[Any, ...], sources: tuple[Any, ...], keep: bool) -> Sweep:
+def whole_sweep(z: np.ndarray, blocks: Any, sources: tuple[Any, ...], keep: bool) -> Sweep:
     """The twin of `negfadj.primitives.whole_sweep`."""
     n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
     growth = np.zeros(z.shape, z.real.dtype)
@@ -212,10 +212,21 @@ def _step(z: np.ndarray, block: Any, g: Any, w: Any, g_out: np.ndarray, n_column
 
 def _is_symmetric(sigma: np.ndarray | None) -> bool:
     """Is Σ = Σᵀ but for the rounding of a lead's equation?"""
-    if sigma is None:
-        return True
-    difference = np.max(np.abs(sigma - np.swapaxes(sigma, -1, -2)), axis=(-2, -1))
-    return bool(np.all(difference <= 1e4 * np.finfo(sigma.real.dtype).eps * np.max(np.abs(sigma), axis=(-2, -1))))
+    return sigma is None or bool(_all_symmetric(sigma, 1e4 * np.finfo(sigma.real.dtype).eps))
+
+
+@njit(cache=True, nogil=True)
+def _all_symmetric(sigma, rounding):  # type: ignore[no-untyped-def]
+    for k in range(sigma.shape[0]):
+        largest, difference = 0.0, 0.0
+        for i in range(sigma.shape[1]):
+            for j in range(i + 1):
+                above, below = sigma[k, j, i], sigma[k, i, j]
+                largest = max(largest, abs(above.real), abs(above.imag))
+                difference = max(difference, abs(above.real - below.real), abs(above.imag - below.imag))
+        if not difference <= rounding * largest:
+            return False
+    return True
 
 
 def _at(hopping: Any, z: np.ndarray) -> Any:

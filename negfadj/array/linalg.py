@@ -50,9 +50,16 @@ _SUM_OF_PRODUCTS = Kernel("sum_of_products", _sum_of_products, numba="sum_of_pro
 
 
 def max_norm(x: Array) -> Array:
-    """Largest absolute entry over the last two axes."""
+    """Largest absolute entry over the last two axes; NaN where one is NaN."""
+    return _MAX_NORM(x)
+
+
+def _max_norm(x: Array) -> Array:
     xp = array_namespace(x)
     return xp.max(xp.abs(x), axis=(-2, -1))
+
+
+_MAX_NORM = Kernel("max_norm", _max_norm, numba="max_norm:max_norm")
 
 
 def eig(x: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from ..errors import InputError, InputTypeError, ShapeError
 from ..physics.energy_integral import real_host
 from ..typing import Array
 from .covariance import Covariance
+from .seeds import generator
 
 HessianVectorProduct = Callable[[Array, Array], Any]
 
@@ -162,6 +163,6 @@ def _columns(rank: int) -> Iterator[Array]:
 
 def _signs(rank: int, n_probes: int, seed: int) -> Iterator[Array]:
     """Random vectors of ±1."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     for _ in range(n_probes):
         yield rng.choice([-1.0, 1.0], size=rank)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import InputError, InputTypeError
 from ..typing import Array, ArrayLike
-from .minimise import checked_callback, checked_count, checked_start, checked_tolerance
+from .minimise import checked_callback, checked_count, checked_options, checked_start, checked_tolerance
 from .objective import Objective
 from .optimum import Callback, Optimum, Stop, Watch
 
 ROUNDING = float(np.finfo(np.float64).eps)
 METHODS = ("trf", "dogbox", "lm")
+OWN_ARGUMENTS = ("fun", "x0", "jac", "bounds", "method", "args", "kwargs", "callback")  # of least_squares, set by `fit`
 
 
 def fit(
@@ -35,17 +37,21 @@ def fit(
     Parameters
     ----------
     objective : Objective
+        A variable whose bounds are equal stays there.
     x0 : array, shape (n,), optional
         Default: the parameters' own values.
     method : "trf", "dogbox" or "lm"
         Of scipy.optimize.least_squares. "trf" and "dogbox" keep the bounds; "lm" (Levenberg–Marquardt) has none, and
         needs as many residuals as variables.
     tolerance : float
-        SciPy's `ftol`, `xtol` and `gtol`; not below the rounding of numbers, 2.2e-16.
+        SciPy's `ftol`, `xtol` and `gtol`; not below the rounding of numbers, 2.2e-16. They act on the scaled variables:
+        `ftol` and `xtol` as shares, and of "trf" and "dogbox" `gtol` as an absolute bound on the gradient Jᵀr, which is
+        proportional to the parameter's scale. A far too small scale ends the search at its start ("`gtol` termination
+        condition is satisfied"): give a better one, or options={"gtol": None}.
     max_evaluations : int, optional
         Ends the search after so many evaluations of the residuals; Jacobians are not counted.
     options : mapping, optional
-        Further arguments of least_squares, as {"loss": "soft_l1", "x_scale": "jac"}.
+        Further arguments of least_squares, as {"loss": "soft_l1", "x_scale": "jac"}; not those that `fit` sets itself.
     check : bool
         Refuse variables that nothing depends on before starting (`Objective.check`).
     callback : callable, optional
@@ -60,7 +66,7 @@ def fit(
     ------
     InputError, InputTypeError
         For a term that is no sum of squares, a method without the bounds there are, too few residuals for "lm", a start
-        outside the bounds, an idle parameter, a tolerance that is not positive.
+        outside the bounds, an idle parameter, a tolerance that is not positive, an option that is not known.
     OptimisationError
         When a step leads where the residuals have no value, with the best point so far.
     Whatever else the model's function or the callback raises, with a note of the best point so far.
@@ -80,6 +86,7 @@ def fit(
     goal = checked_tolerance(tolerance)
     if goal is None or goal < ROUNDING:
         raise InputError(f"tolerance={tolerance!r} is below the rounding of numbers, {ROUNDING:.2g}; give more.")
+    further = _further(options, optimize.least_squares)
     watch = Watch(objective, checked_count(max_evaluations), checked_callback(callback))
     lower, upper = objective.bounds
     bounded = bool(np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)))
@@ -88,22 +95,35 @@ def fit(
     if check:
         watch.guarded(objective.check, start)
 
-    def residuals(x: Array) -> Array:
-        return watch(objective.residuals, lambda r: float(r @ r), x)
+    moving = lower < upper  # SciPy's methods take no bounds that are equal: the others are held here
+
+    def whole(y: Array) -> Array:
+        x = start.copy()
+        x[moving] = y
+        return x
+
+    def residuals(y: Array) -> Array:
+        return watch(objective.residuals, lambda r: float(r @ r), whole(y))
 
     last = [start]
 
-    def jacobian(x: Array) -> Array:
+    def jacobian(y: Array) -> Array:
+        x = whole(y)
         # asked for at the start, after every step that was taken, and by "lm" once more where it ends
         if not np.array_equal(x, last[0]):
             watch.iterated(x)
-        last[0] = np.array(x)
+        last[0] = x
         watch.gradients += 1
-        return watch.guarded(objective.jacobian, x)
+        return watch.guarded(objective.jacobian, x)[:, moving]
 
-    given: dict[str, Any] = {"ftol": goal, "xtol": goal, "gtol": goal, **dict(options or {})}
+    if not np.any(moving):
+        residuals(start[moving])
+        return watch.optimum(start, True, "every variable is held by bounds that are equal.")
+    given: dict[str, Any] = {"ftol": goal, "xtol": goal, "gtol": goal, **further}
     if bounded:
-        given["bounds"] = (lower, upper)
+        given["bounds"] = (lower[moving], upper[moving])
+    if np.shape(given.get("x_scale", ())) == start.shape:
+        given["x_scale"] = np.asarray(given["x_scale"])[moving]
     if method == "lm":
         n_residuals = len(residuals(start))
         if n_residuals < len(start):
@@ -111,7 +131,20 @@ def fit(
                 f'"lm" needs as many residuals as variables, but there are {n_residuals} for {len(start)}; use "trf".'
             )
     try:
-        found = optimize.least_squares(residuals, start, jac=jacobian, method=method, **given)
+        found = optimize.least_squares(residuals, start[moving], jac=jacobian, method=method, **given)
     except Stop as stop:
         return watch.stopped(stop)
-    return watch.optimum(np.asarray(found.x), bool(found.status > 0), str(found.message))
+    return watch.optimum(whole(found.x), bool(found.status > 0), str(found.message))
+
+
+def _further(options: Any, least_squares: Callable[..., Any]) -> dict[str, Any]:
+    """The options, all of them arguments of least_squares that are free to be given."""
+    found = checked_options(options) or {}
+    known = [name for name in inspect.signature(least_squares).parameters if name not in OWN_ARGUMENTS]
+    for name in found:
+        if name not in known:
+            why = "is set by fit itself" if name in OWN_ARGUMENTS else "is not known"
+            raise InputError(
+                f"options={found!r}: {name!r} {why}; known are {', '.join(known)} (scipy.optimize.least_squares)."
+            )
+    return found

@@ -44,7 +44,8 @@ def minimize(
         Of scipy.optimize.minimize. Gradients are given to those that take them, Hessian-vector products to Newton-CG,
         trust-ncg, trust-krylov and trust-constr, the Hessian, a product a column, to dogleg and trust-exact.
     tolerance : float, optional
-        SciPy's `tol`, positive, whose meaning depends on the method.
+        SciPy's `tol`, positive, whose meaning depends on the method. Like SciPy's defaults it acts on the scaled
+        variables, most often as an absolute bound on their gradient scale · dL/dvalue (`Parameter`).
     max_evaluations : int, optional
         Ends the search after so many evaluations of the objective: values with or without gradient that SciPy asks
         for. Hessian-vector products are not counted.
@@ -81,7 +82,7 @@ def minimize(
     start = checked_start(objective, x0)
     watch = Watch(objective, checked_count(max_evaluations), checked_callback(callback))
     lower, upper = objective.bounds
-    given: dict[str, Any] = {"tol": checked_tolerance(tolerance), "options": None if options is None else dict(options)}
+    given: dict[str, Any] = {"tol": checked_tolerance(tolerance), "options": checked_options(options)}
     if np.any(np.isfinite(lower)) or np.any(np.isfinite(upper)):
         if key not in WITH_BOUNDS:
             raise InputError(
@@ -146,6 +147,15 @@ def checked_tolerance(tolerance: Any) -> float | None:
     if found.ndim != 0 or not found > 0:
         raise InputError(f"tolerance={tolerance!r} must be one positive number, as 1e-8.")
     return float(found)
+
+
+def checked_options(options: Any) -> dict[str, Any] | None:
+    """A dict of SciPy's options or None."""
+    if options is None:
+        return None
+    if not isinstance(options, Mapping):
+        raise InputTypeError(f"options={options!r} must be a mapping of names to values, as {{'maxiter': 50}}.")
+    return dict(options)
 
 
 def checked_callback(callback: Any) -> Callback | None:

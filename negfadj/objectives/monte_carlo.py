@@ -18,6 +18,7 @@ from ..errors import InputError, InputTypeError
 from ..physics.energy_integral import real_host
 from ..typing import Array
 from .covariance import Covariance
+from .seeds import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def monte_carlo(
         raise InputTypeError(f"n_samples={n_samples!r} must be an integer, 2 or more.")
     if n_samples < 2:
         raise InputError(f"n_samples={n_samples} must be 2 or more: one sample has no spread.")
-    rng, found = np.random.default_rng(seed), np.empty(int(n_samples))
+    rng, found = generator(seed), np.empty(int(n_samples))
     for k in range(int(n_samples)):
         there = x + covariance.spread(rng.standard_normal(covariance.rank))
         try:

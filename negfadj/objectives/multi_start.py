@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..array import brief_repr
-from ..errors import ConvergenceError, InputError, InputTypeError, NegfadjError
+from ..errors import ConvergenceError, InputError, InputTypeError, NegfadjError, ShapeError
 from ..physics.energy_integral import real_host
 from ..typing import Array
 from .least_squares import METHODS as OF_SQUARES
@@ -17,6 +17,7 @@ from .least_squares import fit
 from .minimise import WITHOUT_GRADIENT, checked_callback, minimize
 from .objective import Objective
 from .optimum import Callback, Iteration, OptimisationError, Watch
+from .seeds import generator
 
 LONGEST_MESSAGE = 70  # characters of a row of the table
 
@@ -128,7 +129,7 @@ def multi_start(
         All its variables have finite bounds.
     n_starts : int
     seed : int
-        Of the random points. Start k is the same point whatever `n_starts`.
+        Of the random points, zero or positive. Start k is the same point whatever `n_starts`.
     level : float, optional
         A start that comes to this value or below counts as successful; default: one whose method converged.
     with_x0 : bool
@@ -149,10 +150,11 @@ def multi_start(
     Raises
     ------
     InputError, InputTypeError
-        For a variable without finite bounds, and as `minimize` and `fit`; idle parameters are looked for at the
-        objective's own x0, before the first start.
+        For a variable without finite bounds, a negative seed, and as `minimize` and `fit`; idle parameters are looked
+        for at the first start where the objective has a gradient, before the search from there begins.
     ConvergenceError
-        When the objective has a value at none of the starts; with the error of the first.
+        When the objective has a value, or a gradient where the method takes one, at none of the starts; the error of
+        the first start is its cause.
 
     Notes
     -----
@@ -163,18 +165,38 @@ def multi_start(
     reported = checked_callback(callback)
     goal = None if level is None else float(real_host(level, "level"))
     if str(method).lower() not in WITHOUT_GRADIENT:
-        Watch(objective, None).guarded(objective.check, objective.x0)
+        _check_idle(objective, starts)
     given: dict[str, Any] = {"method": method, "max_evaluations": max_evaluations, "options": options, "check": False}
     if tolerance is not None:
         given["tolerance"] = tolerance
     found = tuple(_one(objective, x0, given | {"callback": _of_start(reported, k)}) for k, x0 in enumerate(starts))
     best = min(found, key=lambda start: start.best_value)
     if not np.isfinite(best.best_value):
-        raise ConvergenceError(
-            f"the objective has a value at none of the {len(found)} starts; the first says: {found[0].message} Narrow "
-            "the bounds to where the model has a value."
-        )
+        raise _nowhere("value", len(found), found[0].message)
     return MultiStart(found, best, objective.parameters.values(best.best_x), goal)
+
+
+def _check_idle(objective: Objective, starts: Sequence[Array]) -> None:
+    """Look for variables that nothing depends on, where there is a gradient to see it by."""
+    watch, first = Watch(objective, None), None
+    for x0 in starts:
+        try:
+            watch.guarded(objective.gradient, x0)
+        except (ShapeError, InputTypeError):  # of the set-up, whatever the point
+            raise
+        except NegfadjError as error:
+            first = first or error
+            continue
+        watch.guarded(objective.check, x0)
+        return
+    raise _nowhere("value with a gradient", len(starts), str(first)) from first
+
+
+def _nowhere(what: str, n_starts: int, message: str) -> ConvergenceError:
+    return ConvergenceError(
+        f"the objective has a {what} at none of the {n_starts} starts; the first says: {message} Narrow the bounds to "
+        "where the model has a value."
+    )
 
 
 def _of_start(callback: Callback | None, k: int) -> Callable[[Iteration], object] | None:
@@ -211,5 +233,5 @@ def _random_starts(objective: Any, n_starts: Any, seed: int, with_x0: bool) -> l
             f"the variable {objective.names[i]!r} has the bounds ({lower[i]:g}, {upper[i]:g}); random starts lie "
             "within bounds: give its Parameter finite ones."
         )
-    points = lower + np.random.default_rng(seed).uniform(size=(int(n_starts), len(lower))) * (upper - lower)
+    points = lower + generator(seed).uniform(size=(int(n_starts), len(lower))) * (upper - lower)
     return [objective.x0.copy() if with_x0 and k == 0 else point for k, point in enumerate(points)]

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..array import brief_repr
-from ..errors import ConvergenceError, InputError, InputTypeError
+from ..errors import ConvergenceError, InputError, InputTypeError, NegfadjError
 from ..physics.lead_cache import LeadCache, lead_cache
 from ..typing import Array, ArrayLike
 from .cotangents import bar_beside, plus
@@ -26,7 +26,8 @@ from .terms import Term
 
 CACHE_BYTES = 1e9
 PULLBACK = "the pullback of the model"
-STEP = 1e-3  # the largest step of differences, relative to the largest variable
+STEP = 1e-3  # how far differences move a scaled variable, which is meant to be of order one
+LEAST_STEP = 1e-6  # but not less than this share of the variable itself, where rounding of x would show
 
 
 class Best(NamedTuple):
@@ -68,8 +69,8 @@ class Objective:
 
     Attributes
     ----------
-    x0 : array, shape (n,) — the start
-    bounds : pair of arrays, shape (n,) — lower and upper, of x
+    x0 : array, shape (n,) — the start; a copy, so that `x = objective.x0; x -= step` leaves the objective as it is
+    bounds : pair of arrays, shape (n,) — lower and upper, of x; copies
     names : tuple of str — of the variables
 
     Raises
@@ -81,6 +82,9 @@ class Objective:
     Notes
     -----
     `value_and_gradient` runs every quantity once. Memory is that of the quantities' pullbacks together.
+
+    Where differences are taken, no variable x_i moves by more than 1e-3, or by 1e-6 |x_i| where that is more: a
+    thousandth of the parameter's `scale`.
     """
 
     model: Any
@@ -126,12 +130,13 @@ class Objective:
 
     @property
     def x0(self) -> Array:
-        """The start, shape (n,)."""
-        return self.parameters.x0
+        """The start, shape (n,); a copy."""
+        found: Array = self.parameters.x0
+        return found
 
     @property
     def bounds(self) -> tuple[Array, Array]:
-        """(lower, upper) of x."""
+        """(lower, upper) of x; copies."""
         found: tuple[Array, Array] = self.parameters.bounds
         return found
 
@@ -152,8 +157,9 @@ class Objective:
 
     @property
     def best(self) -> Best | None:
-        """The smallest value met so far, and where; None before the first."""
-        return self._record.best
+        """The smallest value met so far, and where, a copy; None before the first."""
+        found = self._record.best
+        return None if found is None else Best(found.x.copy(), found.value)
 
     def subject(self, x: ArrayLike) -> Any:
         """What the model makes of x: the device."""
@@ -250,15 +256,19 @@ class Objective:
         ----------
         x : array, shape (n,), optional
             Where gradients are looked at; default x0. A component that is exactly zero there is looked at again at a
-            random point near by: symmetry makes zeros that do not last.
+            random point near by: symmetry makes zeros that do not last. Where the objective has no value at that point,
+            nothing is known, and nothing refused.
         """
         x = self.parameters.x0 if x is None else self.parameters.checked(x)
         idle = self.gradient(x) == 0
         if np.any(idle):
-            step = 1e-3 * np.maximum(np.abs(x), 0.1) * np.random.default_rng(0).uniform(0.5, 1.0, x.shape)
+            step = _reach(x) * np.random.default_rng(0).uniform(0.5, 1.0, x.shape)
             lower, upper = self.bounds
             near = np.where(x + step <= upper, x + step, np.maximum(x - step, lower))
-            idle &= self._value_and_gradient(near)[1] == 0
+            try:
+                idle &= self._value_and_gradient(near)[1] == 0
+            except NegfadjError:
+                return
         if np.any(idle):
             names = [self.names[i] for i in np.flatnonzero(idle)]
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -311,7 +321,7 @@ class Objective:
             self._record.evaluations += 1
             return self._value_and_gradient(x + t * v)[1]
 
-        return derivative(gradient, self._step(x, v))[0]
+        return derivative(gradient, _step(x, v))[0]
 
     def _second_order(self, x: Array, v: Array) -> Array:
         """ẋ̄ = P†(M† s̄˙ + Ṁ† s̄), with s the subject, q̇ = ∂q ṡ, and s̄˙ from the quantities' own second derivatives."""
@@ -334,7 +344,7 @@ class Objective:
             there = self._model_vjp(x + t * v)[1]
             return self.parameters.gradient(there(subject_bar))
 
-        return product + derivative(pulled, self._step(x, v))[0]
+        return product + derivative(pulled, _step(x, v))[0]
 
     def _directions(self, made: Any, x: Array) -> Iterator[Any]:
         """How the subject moves with every variable."""
@@ -351,11 +361,8 @@ class Objective:
         if hasattr(self.model, "tangent"):
             return lambda v: self.model.tangent(values, self.parameters.tangent(v))
         return lambda v: subject_tangent(
-            lambda t: self.model(self.parameters.values(x + t * v)), made, self._step(x, v)
+            lambda t: self.model(self.parameters.values(x + t * v)), made, _step(x, v)
         )
-
-    def _step(self, x: Array, v: Array) -> float:
-        return STEP * max(1.0, float(np.max(np.abs(x)))) / float(np.max(np.abs(v)))
 
     def _bar_dots(self, values: Sequence[Array], tangents: Sequence[Array]) -> list[Array]:
         found = [np.zeros(np.shape(value)) for value in values]
@@ -456,3 +463,14 @@ class Objective:
             return
         with lead_cache(cache=self.cache):
             yield
+
+
+def _reach(x: Array) -> Array:
+    """How far differences may move every variable."""
+    return np.maximum(STEP, LEAST_STEP * np.abs(x))
+
+
+def _step(x: Array, v: Array) -> float:
+    """The largest t for which x + t v moves no variable farther than it may."""
+    moving = v != 0
+    return float(np.min(_reach(x)[moving] / np.abs(v[moving])))

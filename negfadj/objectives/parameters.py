@@ -28,7 +28,9 @@ class Parameter:
     bounds : pair of floats or of arrays of value's shape
         (lower, upper), in the units of `value`.
     scale : float or array of value's shape, optional
-        The variable is x = value / scale; default 1. Good scales make all variables matter about as much.
+        The variable is x = value / scale; default 1. Good scales make all variables matter about as much: give the
+        change that matters, not a unit. Steps of differences and absolute tolerances of SciPy act on x, whose gradient
+        is dL/dx = scale · dL/dvalue: with a scale far too small a gradient looks like zero, and a search ends at once.
     fixed : bool, or array of bool of value's shape
         What stays at `value`.
     tie : array of int of value's shape, optional
@@ -153,14 +155,19 @@ class Parameters:
         """Length of x."""
         return len(self._first)
 
-    @cached_property
+    @property
     def x0(self) -> Array:
-        """The values given, as scaled variables, shape (n_variables,)."""
+        """The values given, as scaled variables, shape (n_variables,); a copy, the caller's own."""
         return self._start[self._first] / self._scale[self._first]
 
-    @cached_property
+    @property
     def bounds(self) -> tuple[Array, Array]:
-        """(lower, upper) of the scaled variables, each of shape (n_variables,)."""
+        """(lower, upper) of the scaled variables, each of shape (n_variables,); copies, the caller's own."""
+        lower, upper = self._bounds
+        return lower.copy(), upper.copy()
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
         lower = np.full(self.n_variables, -np.inf)
         upper = np.full(self.n_variables, np.inf)
         free = self._entries

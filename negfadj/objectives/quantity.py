@@ -27,7 +27,8 @@ class Quantity:
     function : callable
         As `negfadj.transmission`: the subject comes first.
     *arguments, **options
-        Handed on as they are: `energies`, `eta=1e-6`.
+        Handed on: `energies`, `eta=1e-6`. Arrays, those in lists, tuples and dicts too, are copied when the quantity is
+        built: changing them later does not change it.
     of : str, optional
         Which of several subjects, where the model makes a mapping or named tuple of them.
     twin : callable, optional
@@ -69,8 +70,8 @@ class Quantity:
             )
         for key, value in (
             ("function", function),
-            ("arguments", arguments),
-            ("options", options),
+            ("arguments", _own(arguments)),
+            ("options", _own(options)),
             ("of", of),
             ("twin", found),
             ("name", name or called),
@@ -113,6 +114,15 @@ class Quantity:
         if not np.all(np.isfinite(found)):
             raise InputError(f"the quantity {self.name} holds a number that is not finite.")
         return found
+
+
+def _own(x: Any) -> Any:
+    """A copy of an array, or of what plain lists, tuples and dicts hold; anything else as it is."""
+    if is_array(x):
+        return array_namespace(x).asarray(x, copy=True)
+    if type(x) is dict:
+        return {key: _own(item) for key, item in x.items()}
+    return type(x)(_own(item) for item in x) if type(x) in (list, tuple) else x
 
 
 def sibling(function: Callable[..., Any], kind: str) -> Callable[..., Any] | None:

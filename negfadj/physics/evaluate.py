@@ -29,7 +29,7 @@ from ..array import (
     to_numpy,
     tree_map,
 )
-from ..data import Device
+from ..data import Device, SelfEnergy
 from ..data.checks import check_finite
 from ..errors import ConvergenceError, InputTypeError, ShapeError
 from ..primitives.open_system import OpenSystem
@@ -222,6 +222,7 @@ def _system(request: Request, z: Array, sigmas: list[Array]) -> OpenSystem:
         tuple(lead.block for lead in device.leads),
         request.supports,
         request.hoppings,
+        tuple(k for k, lead in enumerate(device.leads) if isinstance(lead, SelfEnergy)),
     )
 
 

@@ -66,6 +66,20 @@ def channels_of(system: OpenSystem, lead: int) -> Channels:
     return Channels(lead, columns, factor, None)
 
 
+def varied_channels_of(system: OpenSystem, lead: int) -> Channels:
+    """`channels_of` for a pullback: the orbitals of a tabulated Σ, a change of which may open channels Γ has not."""
+    channels = channels_of(system, lead)
+    if lead in system.tabulated and channels.factor is not None and _rank(channels.factor) < channels.factor.shape[-2]:
+        return orbitals_of(system, lead)
+    return channels
+
+
+def _rank(factor: Array) -> int:
+    """The least number of columns of an energy that are not zero."""
+    xp = array_namespace(factor)
+    return int(xp.min(xp.sum(xp.astype(xp.any(factor != 0, axis=-2), xp.int64), axis=-1)))
+
+
 def _pseudo_inverse(factor: Array) -> Array:
     """W⁺ = R⁻¹Q† of W = Q R, (E, r, n), with rows of zeros for columns of zeros."""
     xp = array_namespace(factor)

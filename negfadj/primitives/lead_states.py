@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..array import array_namespace
-from .channels import channels_of
+from .channels import varied_channels_of
 from .left_connected import Factors, left_connected
 from .open_system import OpenSystem
 from .refined_solve import refined_columns
@@ -27,7 +27,7 @@ def lead_states(system: OpenSystem, leads: Sequence[int], /) -> tuple[dict[int, 
     """
     if not leads:
         return {}, left_connected(system)
-    channels = {lead: channels_of(system, lead) for lead in leads}
+    channels = {lead: varied_channels_of(system, lead) for lead in leads}
     sources = {lead: {system.blocks[lead]: channels[lead].columns} for lead in leads}
     first = min(leads, key=lambda lead: system.blocks[lead])
     factors = left_connected(system, (system.blocks[first], channels[first].columns))

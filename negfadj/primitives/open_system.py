@@ -40,6 +40,7 @@ class OpenSystem:
     blocks : the block each lead touches
     supports : per lead, the orbitals of its block where Σ is not zero (an index array), None for all
     hoppings : the structure of the off-diagonal blocks, found once for all batches; None takes them as dense
+    tabulated : the leads given by Σ itself, whose entries are independent: a change may open channels
     """
 
     z: Array
@@ -49,6 +50,7 @@ class OpenSystem:
     blocks: tuple[int, ...]
     supports: tuple[Array | None, ...]
     hoppings: Hoppings | None = None
+    tabulated: tuple[int, ...] = ()
 
     @property
     def n_blocks(self) -> int:

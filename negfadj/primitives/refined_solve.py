@@ -70,7 +70,7 @@ def _refined(
     if failed:
         # pivots just above the real axis are no larger than 1/SHIFT, and G there is close to what is sought
         again, _, right_again = _at(failed, there, [], right)
-        shifted = replace(again, z=again.z + 1j * SHIFT * _size(again))
+        shifted = replace(again, z=again.z + 1j * SHIFT * size_of(again))
         x_again, failed_again = _corrected(again, shifted, left_connected(shifted), right_again, is_rows)
         if failed_again:
             raise _breakdown([to_numpy(array_namespace(system.z).real(again.z)).tolist()[e] for e in failed_again])
@@ -116,11 +116,11 @@ def grown_of(system: OpenSystem, factors: Sequence[Array]) -> list[int]:
 
 def grown_energies(system: OpenSystem, largest: Array) -> list[int]:
     """The energies at which the largest entry (E,) of all pivots is so large that digits are lost, or not finite."""
-    growth = to_numpy(largest * _size(system))
+    growth = to_numpy(largest * size_of(system))
     return [e for e, x in enumerate(growth.tolist()) if not x <= GROWTH]
 
 
-def _size(system: OpenSystem) -> Array:
+def size_of(system: OpenSystem) -> Array:
     """|A| ≤ |z| |S| + |H| + |Σ| by their largest entries, (E,)."""
     xp, h, s = array_namespace(system.z), system.hamiltonian, system.overlap
 
@@ -139,7 +139,7 @@ def _corrected(
     """X_i refined by the factors of a system `near` until the residual is rounding, and where it is not."""
     xp = array_namespace(system.z)
     solve = solve_rows if is_rows else solve_columns
-    eps, size = eps_of(system.z), _size(system)
+    eps, size = eps_of(system.z), size_of(system)
     x = [part for _, part in solve(near, factors, right)][::-1]
     last = before = xp.full_like(size, float("inf"))  # errors one and two steps ago
     for step in range(MOST_STEPS + 1):

@@ -15,35 +15,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
-from ..array import Kernel, adjoint, array_namespace, eps_of, identity, max_norm, sum_of_products, to_numpy
+from ..array import Kernel, adjoint, array_namespace, eps_of, identity, is_single, max_norm, sum_of_products, to_numpy
 from ..typing import Array
-from .channels import Channels, channels_of
+from .channels import Channels, varied_channels_of
 from .left_connected import Factors, left_connected
 from .open_system import OpenSystem
-from .refined_solve import refined_columns
+from .refined_solve import refined_columns, size_of
 from .system_cotangent import SystemAccumulator, SystemCotangent
 
-LEAST = 1e-2  # T over the flux that comes in, from which R is taken from the reflection
+MOST, MOST_SINGLE = 1e4, 1e2  # |A||X|²/T up to which R is taken from the reflection: so much of its rounding is lost
 ASYMMETRY = 1e4  # eps |Σ|: the rounding of a lead's equation
 
 
 @dataclass(frozen=True, eq=False)
 class Reflection:
-    """One lead's channels, the factors, the columns (i, X_i), i = N − 1, …, 0, and ρ (E, r, r)."""
+    """One lead's channels, the factors, the columns (i, X_i), i = N − 1, …, 0, ρ (E, r, r) and |A||X|² (E,)."""
 
     channels: Channels
     factors: Factors
     columns: list[tuple[int, Array]]
     rho: Array
+    size: Array
 
     def lost(self, transmission: Array) -> list[int]:
-        """The energies at which T (E,) is too small a part of the flux that comes in."""
-        xp = array_namespace(self.rho)
-        flux = -2 * xp.sum(xp.imag(xp.linalg.diagonal(self.rho)), axis=-1)
-        return [e for e, x in enumerate(to_numpy(transmission < LEAST * flux).tolist()) if x]
+        """The energies at which T (E,), and so its gradient, is too small beside products of two columns."""
+        most = MOST_SINGLE if is_single(self.rho) else MOST
+        return [e for e, x in enumerate(to_numpy(most * transmission < self.size).tolist()) if x]
 
     def at(self, index: Array) -> Reflection:
         """At some energies."""
@@ -51,7 +51,7 @@ class Reflection:
         channels = replace(self.channels, columns=take(self.channels.columns), factor=take(self.channels.factor))
         factors = Factors(take(g) for g in self.factors)
         factors.growth = None if self.factors.growth is None else take(self.factors.growth)
-        return Reflection(channels, factors, [(i, take(x)) for i, x in self.columns], take(self.rho))
+        return Reflection(channels, factors, [(i, take(x)) for i, x in self.columns], take(self.rho), take(self.size))
 
 
 def reflection_of(system: OpenSystem) -> Reflection | None:
@@ -65,13 +65,14 @@ def reflection_of(system: OpenSystem) -> Reflection | None:
     if bool(xp.any(xp.imag(system.z) != 0)) or not all(_is_symmetric(sigma) for sigma in system.self_energies):
         return None
     lead = 0 if system.blocks[0] > system.blocks[1] else 1
-    channels, sizes = _real(channels_of(system, lead)), system.hamiltonian.block_sizes
+    channels, sizes = _real(varied_channels_of(system, lead)), system.hamiltonian.block_sizes
     if channels.factor is None or channels.columns.shape[-1] * sum(sizes) > sum(n * n for n in sizes):
         return None
     factors, block = left_connected(system), system.blocks[lead]
     columns = list(refined_columns(system, factors, {block: channels.columns}))
     rho = adjoint(channels.columns) @ columns[system.n_blocks - 1 - block][1]
-    return Reflection(channels, factors, columns, rho)
+    largest = reduce(xp.maximum, (max_norm(x) for _, x in columns))
+    return Reflection(channels, factors, columns, rho, size_of(system) * largest**2)
 
 
 def pull_reflection(

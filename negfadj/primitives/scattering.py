@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..array import adjoint
 from ..typing import Array
-from .channels import Channels, channels_of
+from .channels import Channels, varied_channels_of
 from .left_connected import Factors, left_connected
 from .open_system import OpenSystem
 from .refined_solve import refined_columns as solve_columns
@@ -43,7 +43,7 @@ def scattering_states(system: OpenSystem, factors: Sequence[Array], source: int)
 
 def channel_states(system: OpenSystem, source: int) -> tuple[ScatteringStates, Factors]:
     """The scattering states of a lead by its channels, and the left-connected factors."""
-    channels = channels_of(system, source)
+    channels = varied_channels_of(system, source)
     factors = left_connected(system, (system.blocks[source], channels.columns))
     columns = {system.blocks[source]: channels.columns}
     x = [x for _, x in solve_columns(system, factors, columns, factors.carried)][::-1]

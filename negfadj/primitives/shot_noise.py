@@ -16,7 +16,7 @@ from typing import Any
 
 from ..array import adjoint, array_namespace, identity
 from ..typing import Array
-from .channels import channels_of
+from .channels import varied_channels_of
 from .left_connected import left_connected
 from .open_system import OpenSystem
 from .refined_solve import refined_rows as solve_rows
@@ -31,7 +31,7 @@ def shot_noise(system: OpenSystem, /, *, source: int, drain: int) -> Array:
 
 def shot_noise_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple[Array, Callable[..., SystemCotangent]]:
     """`shot_noise` and its pullback N̄ (E,) → `SystemCotangent`. Kept: the left-connected factors."""
-    xp, channels = array_namespace(system.z), channels_of(system, source)
+    xp, channels = array_namespace(system.z), varied_channels_of(system, source)
     factors = left_connected(system, (system.blocks[source], channels.columns))
     x = lead_to_lead(system, factors, channels, drain)
     factors = factors.alone()

@@ -20,15 +20,18 @@ from typing import Any
 
 from ..array import adjoint, array_namespace
 from ..typing import Array
-from .channels import Channels, channels_of
+from .channels import Channels, channels_of, varied_channels_of
+from .condensation import Levels, condensed
 from .left_connected import Factors, Folded, last_of, left_connected, regular, sweep
 from .open_system import OpenSystem, Reversed
-from .refined_solve import grown_energies, index_of, put_at
+from .refined_solve import grown_energies, index_of, put_at, size_of
 from .refined_solve import refined_columns as solve_columns
 from .refined_solve import refined_rows as solve_rows
 from .reflection import Reflection, pull_reflection, reflection_of, reflection_rows
 from .system_cotangent import SystemAccumulator, SystemCotangent, joined_cotangents, pair_sweep
-from .whole_sweep import Source, sweep_blocks, whole_sweep
+from .whole_sweep import Source, SweepBlock, sweep_blocks, whole_sweep
+
+NEAR_LEVEL = 1e4  # |Σ_i|/|A| of orbitals eliminated ahead: some 1e-12 of T are lost below
 
 
 def transmission(system: OpenSystem, /, *, source: int, drain: int) -> Array:
@@ -37,7 +40,7 @@ def transmission(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     One block is in hand at a time: about seven blocks' worth of memory, whatever the length of the device. Energies
     at which a pivot is nearly singular are done again, with refinement.
     """
-    xp, channels = array_namespace(system.z), channels_of(system, source)
+    xp = array_namespace(system.z)
     a: Any = system
     first, last = system.blocks[source], system.blocks[drain]
     if first > last:
@@ -45,17 +48,33 @@ def transmission(system: OpenSystem, /, *, source: int, drain: int) -> Array:
     if last < a.n_blocks - 1:
         if not bool(xp.all(xp.imag(system.z) > 0)):  # off the real axis no pivot is above 1/Im z
             return _refined_transmission(system, source, drain)
+        channels = channels_of(system, source)
         g, w = last_of(sweep(Folded(a, last), columns=(first, channels.columns)))
         return _trace(system, channels, drain, system.restrict_rows(g @ w, drain))
-    given = sweep_blocks(a)
-    assert given is not None  # a is an OpenSystem
-    found = whole_sweep(*given, sources=[Source(first, channels.columns, 0)], keep=False)
-    g = regular(found.factors[-1], a.diagonal(last))
-    value = _trace(system, channels, drain, system.restrict_rows(g @ found.w, drain))
-    grown = grown_energies(system, found.growth)
+    small = condensed(system)
+    value, growth = _swept(system, source, drain, None) if small is None else _swept(small[0], source, drain, small[1])
+    if small is not None:
+        is_near = small[1].largest > NEAR_LEVEL * size_of(system)
+        growth = xp.where(is_near, xp.full_like(growth, float("inf")), growth)
+    grown = grown_energies(system, growth)
     if not grown:
         return value
     return put_at(value, grown, _refined_transmission(system.at(index_of(grown, system.z)), source, drain))
+
+
+def _swept(system: OpenSystem, source: int, drain: int, levels: Levels | None) -> tuple[Array, Array]:
+    """T in one sweep that ends at the drain, on the last block or the first, and the largest entry of all pivots."""
+    channels, first, last = channels_of(system, source), system.blocks[source], system.blocks[drain]
+    is_reversed = first > last
+    given = sweep_blocks(Reversed(system) if is_reversed else system)
+    assert given is not None  # it is made of an OpenSystem
+    z, blocks = given
+    first = system.n_blocks - 1 - first if is_reversed else first
+    made: Iterable[SweepBlock] = blocks if levels is None else levels.into(blocks, is_reversed=is_reversed)
+    found = whole_sweep(z, made, sources=[Source(first, channels.columns, 0)], keep=False)
+    g = regular(found.factors[-1], system.diagonal(last))
+    value = _trace(system, channels, drain, system.restrict_rows(g @ found.w, drain))
+    return value, found.growth
 
 
 def _refined_transmission(system: OpenSystem, source: int, drain: int) -> Array:
@@ -72,7 +91,7 @@ def transmission_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple
     """
     reflection = reflection_of(system)
     if reflection is None:
-        channels = channels_of(system, source)
+        channels = varied_channels_of(system, source)
         factors = left_connected(system, (system.blocks[source], channels.columns))
         x = lead_to_lead(system, factors, channels, drain)
         return _trace(system, channels, drain, x), _from_both(system, channels, factors, x, drain)

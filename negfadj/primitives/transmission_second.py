@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ..array import adjoint, array_namespace, rebuild
 from ..typing import Array
 from .broadening import broadening
-from .channels import Channels, channels_of
+from .channels import Channels, varied_channels_of
 from .dual import Dual
 from .left_connected import left_connected
 from .refined_solve import refined_columns as solve_columns
@@ -92,7 +92,7 @@ def _end(tangent: SystemTangent, lead: int) -> tuple[Channels, Dual | None]:
     """
     system, moved = tangent.system, tangent.self_energies[lead]
     if moved is None:
-        channels = channels_of(system, lead)
+        channels = varied_channels_of(system, lead)
         return channels, None if channels.gamma is None else Dual(channels.gamma)
     gamma = system.broadening(lead)
     gamma_dot = broadening(system.restrict_columns(system.restrict_rows(moved, lead), lead))

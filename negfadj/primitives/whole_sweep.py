@@ -10,7 +10,7 @@ Sources: Svizhenko et al., J. Appl. Phys. 91, 2343 (2002), Eqs. (29)–(31); doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ..array import Kernel, array_namespace, device_of, identity, inverse, max_norm, product, real_dtype
@@ -62,7 +62,7 @@ class Sweep(NamedTuple):
 
 
 def whole_sweep(
-    z: Array, blocks: Sequence[SweepBlock], /, *, sources: Sequence[Source] = (), keep: bool
+    z: Array, blocks: Iterable[SweepBlock], /, *, sources: Sequence[Source] = (), keep: bool
 ) -> Sweep:
     """Left-connected Green's functions of A(z), and what is carried along.
 
@@ -70,7 +70,7 @@ def whole_sweep(
     ----------
     z : array, shape (E,)
         Energies [eV]; real ones with real blocks give a real sweep.
-    blocks : sequence of SweepBlock
+    blocks : SweepBlocks, made as the sweep comes to them where the factors are not kept
     sources : sequence of Source
         Columns not yet started are zero.
     keep : bool
@@ -80,7 +80,7 @@ def whole_sweep(
     -------
     Sweep
     """
-    return _KERNEL(z, tuple(blocks), tuple(sources), keep)  # type: ignore[no-any-return]
+    return _KERNEL(z, tuple(blocks) if keep else blocks, tuple(sources), keep)  # type: ignore[no-any-return]
 
 
 def sweep_blocks(a: Any) -> tuple[Array, tuple[SweepBlock, ...]] | None:
@@ -122,7 +122,7 @@ def _hopping(system: OpenSystem, i: int, side: str) -> Any:
     )
 
 
-def _whole_sweep(z: Array, blocks: tuple[SweepBlock, ...], sources: tuple[Source, ...], keep: bool) -> Sweep:
+def _whole_sweep(z: Array, blocks: Iterable[SweepBlock], sources: tuple[Source, ...], keep: bool) -> Sweep:
     xp = array_namespace(z)
     n_columns = max((source.at + source.columns.shape[-1] for source in sources), default=0)
     factors: list[Array] = []

@@ -239,6 +239,19 @@ def test_inverse_by_sweeps_of_a_singular_matrix_is_nan_alone() -> None:
     assert np.isnan(x[4]).all() and np.isnan(x[7]).any() and np.allclose(x[good], -0.5j * np.eye(5))
 
 
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_max_norm_twin_equals_its_reference(dtype: type) -> None:
+    x = complex_numbers(np.random.default_rng(5), 5, 4, 3).astype(dtype)
+    x[1] = 0
+    found, expected = both("max_norm", x)
+    assert found.dtype == expected.dtype
+    assert_close(found, expected)
+    x[2, 1, 1], x[3, 0, 2], x[4, :, 0] = np.nan, np.inf, 1e-12
+    found, expected = both("max_norm", x)
+    assert np.isnan(found[2]) and found[3] == np.inf and np.array_equal(np.isnan(found), np.isnan(expected))
+    assert both("max_norm", x[0])[0].shape == ()
+
+
 # Sums of products, sampled products ---------------------------------------------------------------------------------
 
 

@@ -146,6 +146,61 @@ def test_lm_with_too_few_residuals_is_refused() -> None:
         na.fit(objective, method="lm")
 
 
+@pytest.mark.parametrize("options", [{"foo": 1}, {"jac": "3-point"}, {"bounds": (0, 1)}, 3])
+def test_options_that_fit_cannot_hand_on_are_refused(options: Any) -> None:
+    with pytest.raises(na.InputError, match="options=") as caught:
+        na.fit(objective_of()[0], options=options)
+    assert repr(options) in str(caught.value)
+    assert not isinstance(options, dict) or "known are ftol, xtol, gtol" in str(caught.value)
+
+
+@pytest.mark.parametrize("run", [na.minimize, na.fit])
+@pytest.mark.parametrize("held", [[1], [0, 2]])
+def test_a_variable_whose_bounds_are_equal_stays_and_the_others_are_found(run: Any, held: list[int]) -> None:
+    plain, true = objective_of()
+    lower, upper = np.full(3, -1.0), np.full(3, 1.0)
+    lower[held] = upper[held] = true[held]
+    start = np.where(lower == upper, true, 0.0)
+    terms = plain.terms
+    bounded = na.Parameter("onsite", start, bounds=(lower, upper), scale=0.5)
+    met: list[Any] = []
+    found = run(na.Objective(plain.model, bounded, terms), tolerance=1e-13, callback=met.append)
+    fixed = na.Parameter("onsite", start, fixed=lower == upper, bounds=(-1, 1), scale=0.5)
+    expected = run(na.Objective(plain.model, fixed, terms), tolerance=1e-13)
+    assert np.array_equal(found.parameters["onsite"][held], true[held])
+    np.testing.assert_allclose(found.parameters["onsite"], true, atol=1e-4)
+    np.testing.assert_allclose(found.history[:3], expected.history[:3], rtol=1e-9)
+    assert found.x.shape == (3,) and met and all(np.array_equal(0.5 * i.x[held], true[held]) for i in met)
+
+
+@pytest.mark.parametrize("method", ["trf", "dogbox"])
+def test_fit_takes_an_x_scale_for_every_variable_where_one_is_held(method: Any) -> None:
+    plain, true = objective_of()
+    parameter = na.Parameter("onsite", [0.0, true[1], 0.0], bounds=([-1, true[1], -1], [1, true[1], 1]))
+    scale = np.array([1.0, 5.0, 3.0])
+    objective = na.Objective(plain.model, parameter, plain.terms)
+    found = na.fit(objective, method=method, options={"x_scale": scale}, tolerance=1e-13)
+    np.testing.assert_allclose(found.parameters["onsite"], true, atol=1e-9)
+    assert np.array_equal(scale, [1.0, 5.0, 3.0])
+
+
+def test_fit_with_every_variable_held_gives_the_start_back() -> None:
+    plain, true = objective_of()
+    parameter = na.Parameter("onsite", true - 0.1, bounds=(true - 0.1, true - 0.1))
+    found = na.fit(na.Objective(plain.model, parameter, plain.terms))
+    assert found.success and found.evaluations == 1 and "held by bounds" in found.message
+    assert found.best_value == found.value > 0 and np.array_equal(found.parameters["onsite"], true - 0.1)
+
+
+def test_a_scale_far_too_small_ends_a_fit_at_once_and_the_way_out_is_the_one_of_the_docstring() -> None:
+    plain, true = objective_of()
+    objective = na.Objective(plain.model, na.Parameter("onsite", true + 0.05, scale=1e-7), plain.terms)
+    found = na.fit(objective)
+    assert found.evaluations == 1 and found.best_value > 1e-4 and "`gtol`" in found.message
+    found = na.fit(objective, options={"gtol": None})
+    np.testing.assert_allclose(found.parameters["onsite"], true, atol=1e-9)
+
+
 @pytest.mark.parametrize("run", [na.minimize, na.fit])
 @pytest.mark.parametrize("tolerance", [-1, 0.0, float("nan"), float("inf"), "small", True, [1e-8], 1j])
 def test_a_tolerance_that_is_no_positive_number_is_refused(run: Any, tolerance: Any) -> None:

@@ -120,6 +120,33 @@ def test_no_start_with_a_value_is_an_error() -> None:
         multi_start(shifted, 3, with_x0=False)
 
 
+@pytest.mark.parametrize("method", ["L-BFGS-B", "trf", "Nelder-Mead"])
+def test_an_objective_without_a_value_at_its_own_start_is_started_elsewhere(method: str) -> None:
+    objective = objective_of(FailsBeyond(0.1, na.InputError))  # its x0 has 0.2
+    first = multi_start(objective, 4, seed=1, method=method, max_evaluations=5)
+    assert first.starts[0].best_value == np.inf and "singular" in first.starts[0].message
+    without = multi_start(objective, 4, seed=1, method=method, max_evaluations=5, with_x0=False)
+    assert np.isfinite(first.best.best_value) and np.isfinite(without.best.best_value)
+
+
+@pytest.mark.parametrize("method", ["L-BFGS-B", "trf", "Nelder-Mead"])
+@pytest.mark.parametrize("with_x0", [True, False])
+def test_a_model_that_gives_no_numbers_has_a_value_at_no_start(method: str, with_x0: bool) -> None:
+    bare = DEVICE.hamiltonian.to_dense()
+    site = np.diag(np.arange(12) == 3).astype(float)
+    model = na.FunctionModel(lambda p: bare * np.nan, lambda p: {"u": site}, device=DEVICE)
+    parameter = na.Parameter("u", 0.1, bounds=(-1, 1))
+    objective = na.Objective(model, parameter, na.Match(TRANSMISSION, TARGET))
+    with pytest.raises(na.ConvergenceError, match=r"at none of the 3 starts; the first says: .*not finite at u ="):
+        multi_start(objective, 3, method=method, with_x0=with_x0)
+
+
+def test_a_target_of_another_length_ends_all_starts() -> None:
+    objective = na.Objective(MODEL, objective_of().parameters, na.Match(TRANSMISSION, TARGET[:-1]))
+    with pytest.raises(na.ShapeError, match="the target of transmission"):
+        multi_start(objective, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -141,3 +168,9 @@ def test_errors_of_the_set_up_end_all_starts() -> None:
         model = na.FunctionModel(lambda p: DEVICE, twin=lambda p: (DEVICE, lambda bar: {"idle": None}))
         parameters = na.Parameter("idle", 0.0, bounds=(-1, 1))
         multi_start(na.Objective(model, parameters, na.Match(TRANSMISSION, TARGET)), 2)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True])
+def test_a_seed_that_is_no_natural_number_is_refused(seed: Any) -> None:
+    with pytest.raises(na.InputError, match=f"seed={seed!r} must be an integer, zero or positive"):
+        multi_start(objective_of(), 2, seed=seed)

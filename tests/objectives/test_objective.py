@@ -184,6 +184,31 @@ def test_a_gradient_given_back_is_the_callers_own() -> None:
     assert np.array_equal(objective.gradient(objective.x0), kept)
 
 
+def test_start_bounds_and_best_given_back_are_the_callers_own() -> None:
+    objective, fresh = (objective_of(na.Match(TRANSMISSION, 0.5)) for _ in range(2))
+    objective.value(objective.x0)
+    x = objective.x0
+    x -= 5.0
+    for bound in objective.bounds:
+        bound[:] = 0.0
+    assert objective.best is not None
+    objective.best.x[:] = 7.0
+    assert np.array_equal(objective.x0, fresh.x0) and np.array_equal(objective.best.x, fresh.x0)
+    assert all(np.array_equal(a, b) for a, b in zip(objective.bounds, fresh.bounds, strict=True))
+    assert np.array_equal(objective.parameters.x0, fresh.x0)
+
+
+def test_a_quantity_keeps_what_it_was_built_with() -> None:
+    def total(device: na.Device, energies: Any, *, weights: Any, grids: Any) -> Any:
+        return float(energies[0] + weights[0] + grids["a"][0][0])
+
+    energies, weights, grid = np.array([1.0]), np.array([10.0]), np.array([100.0])
+    quantity = na.Quantity(total, energies, twin=total, weights=weights, grids={"a": [grid]})
+    for array in (energies, weights, grid):
+        array[:] = 0.0
+    assert quantity(DEVICE) == 111.0
+
+
 def test_leads_are_solved_once_where_they_do_not_move() -> None:
     objective = objective_of(na.Match(TRANSMISSION, 0.5))
     x = objective.x0
@@ -232,6 +257,28 @@ def test_a_derivative_that_symmetry_makes_zero_is_no_idle_variable() -> None:
     model = na.HamiltonianEntries(device, onsite=[1])
     objective = na.Objective(model, na.Parameter("onsite", [0.0]), na.Minimise(na.Quantity(na.transmission, 0.0)))
     assert objective.gradient(objective.x0)[0] == pytest.approx(0, abs=1e-12)
+    objective.check()
+
+
+def test_a_zero_derivative_is_no_idle_variable_where_there_is_no_value_near_by() -> None:
+    inner = na.HamiltonianEntries(chain_device(3, disorder=0.0), onsite=[1])
+
+    class OnlyAtZero:
+        """Has a value at 0 alone, where dT/dU = 0 by symmetry."""
+
+        names = ("onsite",)
+
+        def __call__(self, values: Any) -> Any:
+            if values["onsite"][0] != 0:
+                raise na.InputError("no value here.")
+            return inner(values)
+
+        def vjp(self, values: Any) -> Any:
+            return self(values), inner.vjp(values)[1]
+
+    goal = na.Minimise(na.Quantity(na.transmission, 0.0))
+    objective = na.Objective(OnlyAtZero(), na.Parameter("onsite", [0.0]), goal)
+    assert objective.gradient(objective.x0)[0] == 0
     objective.check()
 
 

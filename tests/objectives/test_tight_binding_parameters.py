@@ -189,6 +189,35 @@ def test_second_derivatives_go_through_moving_leads_and_a_law_of_the_bonds() -> 
     assert np.max(np.abs(found - expected)) < 1e-8 * np.max(np.abs(expected))
 
 
+@pytest.mark.parametrize("method", ["exact", "differences"])
+@pytest.mark.parametrize(("away", "scale"), [(100.0, 1.0), (1000.0, 1.0), (1000.0, 0.1)])
+def test_second_derivatives_by_positions_do_not_depend_on_the_origin(method: Any, away: float, scale: float) -> None:
+    def product(away: float, scale: float) -> np.ndarray:
+        found = chain(8, 1.42)
+        model = na.TightBindingModel(Structure(found.symbols, found.positions + away), PI)
+        fixed = ~model.free_atoms[:, None] | (np.arange(3) > 0)
+        bent = model.values["positions"] + np.where(fixed, 0, 0.03 * np.random.default_rng(0).normal(size=(8, 3)))
+        parameter = na.Parameter("positions", bent, fixed=fixed, scale=scale)
+        goal = na.Match(na.Quantity(na.transmission, ENERGIES), 0.5)
+        objective = na.Objective(model, parameter, goal, hessian_method=method)
+        v = np.array([0.3, -1.0])
+        return objective.hessian_vector_product(objective.x0, v / scale) / scale
+
+    near, far = product(0.0, 1.0), product(away, scale)
+    # rounding of positions, eps · 1000 Å = 2e-13 Å, in steps of differences of 1e-3 Å and shorter: 1e-9 at worst
+    assert np.max(np.abs(far - near)) < 1e-8 * np.max(np.abs(near))
+
+
+def test_positions_of_all_atoms_have_second_derivatives() -> None:
+    model = na.TightBindingModel(armchair_ribbon(3, 7), PI)
+    parameter = na.Parameter("positions", model.values["positions"])
+    objective = na.Objective(model, parameter, na.Match(na.Quantity(na.transmission, ENERGIES), 0.5))
+    # atoms of the leads move less than the 0.01 Å within which a lead is recognised
+    v, w = np.random.default_rng(0).normal(size=(2, len(objective.x0)))
+    product, other = (objective.hessian_vector_product(objective.x0, u) for u in (v, w))
+    assert abs(w @ product - v @ other) < 1e-8 * np.linalg.norm(product) * np.linalg.norm(w)
+
+
 def test_a_crystal_alone_is_fitted_to_its_bands() -> None:
     bulk = Structure(("C",), np.zeros((1, 3)), np.diag([1.42, 20.0, 20.0]), (True, False, False))
     model = na.TightBindingModel(None, PI, bulk=bulk)

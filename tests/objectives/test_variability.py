@@ -291,6 +291,8 @@ def test_covariance_refuses_what_nothing_varies_like(matrix: list, message: str)
         (lambda: variability(quadratic, CENTRE, independent(np.ones(N)), n_samples=-1), "n_samples=-1"),
         (lambda: monte_carlo(lambda x: 1.0, CENTRE, independent(np.ones(N)), n_samples=1), "must be 2 or more"),
         (lambda: curvature_traces(product, CENTRE, independent(np.ones(N)), n_probes=1), "n_probes=1 must be"),
+        (lambda: monte_carlo(lambda x: 1.0, CENTRE, independent(np.ones(N)), seed=-1), "seed=-1 must be an integer"),
+        (lambda: curvature_traces(product, CENTRE, independent(np.ones(N)), n_probes=2, seed=-1), "seed=-1 must be"),
         (lambda: curvature_traces(lambda x, v: v[:1], CENTRE, independent(np.ones(N))), r"shape \(1,\) but must"),
         (lambda: first_order_deviation(np.ones(3), independent(np.ones(N))), "that of 6 parameters"),
         (lambda: hessian_by_differences(quadratic, step=0.0), "step=0.0 must be positive"),

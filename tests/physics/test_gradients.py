@@ -217,6 +217,36 @@ def test_observable_does_not_depend_on_how_tabulated_self_energies_are_batched(o
     assert np.max(np.abs(whole - batched)) <= 1e-12 * np.abs(whole).max()
 
 
+@EACH
+@pytest.mark.parametrize("is_complex", [False, True])
+@pytest.mark.parametrize("lead", [0, 1])
+def test_change_of_a_tabulated_self_energy_may_open_channels(
+    observable: Observable, is_complex: bool, lead: int
+) -> None:
+    """Γ of rank one on three orbitals: a change of Σ that broadens the others too, which only steps forward allow."""
+    if observable.name == "transmission_matrix":
+        return
+    rng, energies = np.random.default_rng(4), np.array([0.3])
+    device = random_device(7, (3, 4, 3), TWO_LEADS, is_complex=is_complex, overlap=False)
+    narrow = [random_array(rng, 1, 3, 1, is_complex=is_complex) for _ in range(2)]
+    sigmas = [0.1 * np.eye(3) - 0.4j * w @ w.conj().swapaxes(1, 2) for w in narrow]
+    broad = random_array(rng, 1, 3, 3, is_complex=is_complex)
+    shift = random_array(rng, 1, 3, 3, is_complex=is_complex)
+    change = shift + shift.conj().swapaxes(1, 2) - 0.5j * broad @ broad.conj().swapaxes(1, 2)
+
+    def moved(t: float) -> na.Device:
+        leads = [na.SelfEnergy(s + (t * change if k == lead else 0), block=-k) for k, s in enumerate(sigmas)]
+        return na.Device(device.hamiltonian, leads)
+
+    value, pullback = observable.vjp(moved(0.0), energies)
+    weights = rng.normal(size=value.shape)
+    bar = pullback(weights).device.leads[lead].self_energy
+    h = 2e-5
+    values = [np.sum(weights * observable.vjp(moved(k * h), energies)[0]) for k in range(4)]
+    slope = (-11 * values[0] + 18 * values[1] - 9 * values[2] + 2 * values[3]) / (6 * h)
+    assert abs(np.sum(bar.conj() * change).real - slope) <= 1e-6 * max(1.0, abs(slope))
+
+
 def test_memory_limit_that_is_too_small_says_the_bytes_needed() -> None:
     with pytest.raises(na.MemoryLimitError, match=r"one energy needs [\d,]+ bytes but memory_limit allows 100"):
         na.transmission(random_device(0), ENERGIES, memory_limit=100)

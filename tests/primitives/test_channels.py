@@ -135,8 +135,9 @@ def test_observables_and_gradients_are_those_of_the_orbitals(
     weights = np.random.default_rng(0).normal(size=value.shape)
     bar = pullback(weights)
     alone = plain[quantity]()
-    for module in (scattering, transmission):
-        monkeypatch.setattr(module, "channels_of", orbitals_of)
+    for module, name in ((scattering, "varied_channels_of"), (transmission, "varied_channels_of")):
+        monkeypatch.setattr(module, name, orbitals_of)
+    monkeypatch.setattr(transmission, "channels_of", orbitals_of)
     monkeypatch.setattr(transmission, "reflection_of", lambda system: None)
     expected, pullback = evaluate[quantity]()
     expected_bar = pullback(weights)

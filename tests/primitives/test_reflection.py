@@ -14,7 +14,7 @@ from negfadj.array import leaves, rebuild
 from negfadj.primitives import transmission
 from negfadj.primitives.channels import channels_of
 from negfadj.primitives.open_system import OpenSystem
-from negfadj.primitives.reflection import LEAST, reflection_of
+from negfadj.primitives.reflection import reflection_of
 from negfadj.primitives.transmission import transmission_sensitivity, transmission_vjp
 
 ENERGIES = np.array([-0.45, 0.3, 0.52])
@@ -87,7 +87,7 @@ def test_energies_of_a_barrier_keep_their_digits(monkeypatch: pytest.MonkeyPatch
     reflection = reflection_of(system)
     (value, pullback), (expected, expected_pullback) = both(system, monkeypatch)
     lost = reflection.lost(value)
-    assert 0 < len(lost) <= 10 and value[lost].max() < 3 * LEAST and value[lost].min() < 1e-3
+    assert 0 < len(lost) <= 10 and value[lost].max() < 2e-3
     assert np.max(np.abs(value / expected - 1)) <= 1e-10
     for e in (*lost, len(energies) // 2, len(energies) - 1):  # one at a time: each to digits of its own
         weights = np.where(np.arange(40) == e, 1 / value[e], 0.0)
@@ -107,6 +107,19 @@ def test_more_lost_energies_than_found_ones_are_done_from_both_leads(monkeypatch
     assert 4 * len(reflection_of(system).lost(value)) > 12
     weights = 1 / value
     assert_same(*(felt(pull(weights), system) for pull in (pullback, expected_pullback)), 1e-10)
+
+
+@pytest.mark.parametrize("bond", [1e-4, 1e-6, 1e-8])
+def test_level_behind_a_weak_bond_keeps_its_digits(bond: float) -> None:
+    """E on a level of what a weak bond cuts off: X is large, T and the flux that comes in are small alike."""
+    one, n = np.ones((1, 1)), 7
+    hoppings = [-one * (bond if k == 3 else 1.0) for k in range(n - 1)]
+    leads = (na.Lead(0 * one, -one, block=0), na.Lead(0 * one, -one, block=-1))
+    device = na.Device(na.BlockTridiagonal([0 * one] * n, hoppings), leads)
+    value = na.transmission_vjp(device, [1.0])[0][0]
+    assert abs(value / (3 * bond**2) - 1) <= 1e-12 + 10 * bond**2
+    slopes = na.transmission_sensitivity(device, [1.0])[0] / value
+    assert np.max(np.abs(slopes - [1, 0, -1, 1, 1, -1, 0])) <= 1e-11 + 10 * bond**2
 
 
 def test_gap_of_the_lead_has_no_gradient() -> None:
@@ -164,4 +177,4 @@ def test_gradient_by_a_lead_is_its_slope(complex_hop: bool) -> None:
     ends = [na.transmission(device(t), [0.15])[0] for t in (h, -h, 2 * h, -2 * h)]
     slope = (8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12 * h)
     found = np.sum(bar.onsite * np.array([[1.0, 0.5], [0.5, -0.3]])).real + np.sum(bar.hopping).real
-    assert value[0] > LEAST and abs(found - slope) <= 1e3 * EPS / h * max(1.0, abs(slope))
+    assert value[0] > 0.01 and abs(found - slope) <= 1e3 * EPS / h * max(1.0, abs(slope))
