@@ -84,7 +84,7 @@ def evaluate_vjp(request: Request, core: Core, core_vjp: CoreVjp, *, layers: flo
     """
     xp = array_namespace(request.energies)
     kept_bytes = _kept_bytes(request)
-    per_energy = kept_bytes + layers * _largest_block(request)
+    per_energy = 2 * kept_bytes + layers * _largest_block(request)  # beside factors: columns
     n_energies = int(request.energies.shape[0])
     budget = memory_budget(request.energies, request.memory_limit)
     keep = kept_bytes * n_energies + layers * _largest_block(request) <= budget

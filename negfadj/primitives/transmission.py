@@ -15,6 +15,7 @@ docs/adjoints/transmission.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -111,7 +112,7 @@ def transmission_vjp(system: OpenSystem, /, *, source: int, drain: int) -> tuple
     found = [e for e in range(system.n_energies) if e not in lost]
     at_lost, at_found = index_of(lost, system.z), index_of(found, system.z)
     pull_lost = both(reflection.at(at_lost), system.at(at_lost), xp.take(x, at_lost, axis=0))
-    pull_found = one(reflection.at(at_found), system.at(at_found))
+    pull_found = one(replace(reflection, factors=Factors()).at(at_found), system.at(at_found))
 
     def transmission_pullback(t_bar: Array, wrt: Any = "all") -> SystemCotangent:
         parts = (pull_lost, at_lost), (pull_found, at_found)
