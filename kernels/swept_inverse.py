@@ -11,6 +11,8 @@ Source: the sweep operator, Goodnight, Am. Stat. 33, 149 (1979).
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numba import njit
 
@@ -60,7 +62,7 @@ def _swept(re, im, column_re, column_im, scaled_re, scaled_im, m):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _swept_stack(a, signs, is_lost):  # type: ignore[no-untyped-def]
+def _swept_stack(a, signs, is_lost, growth):  # type: ignore[no-untyped-def]
     """Replace the matrices of the stack (E, n, n) by their inverses, `LANES` at a time, but those that are lost."""
     n_energies, n = a.shape[0], a.shape[1]
     shape, like = (n, LANES), a.real.dtype  # made here: where they come from outside, they may overlap to the compiler
@@ -77,25 +79,48 @@ def _swept_stack(a, signs, is_lost):  # type: ignore[no-untyped-def]
                     re[i, j, k], im[i, j, k] = matrix[i, j].real, matrix[i, j].imag
         _swept(re, im, *columns, filled)
         for k in range(m):
+            largest = a.real.dtype.type(0)
             for i in range(n):
                 for j in range(i + 1):
                     x[i, j] = x[j, i] = complex(-re[i, j, k], -im[i, j, k])
+                    largest = max(largest, re[i, j, k] ** 2 + im[i, j, k] ** 2)
             is_lost[first + k] = not is_inverse(a[first + k], x, signs, y)
             if not is_lost[first + k]:
                 a[first + k] = x
+                growth[first + k] = max(growth[first + k], np.sqrt(largest))
 
 
-def invert_stack(a: np.ndarray, symmetric: bool) -> None:
+@njit(cache=True, nogil=True)
+def _grown(a, growth):  # type: ignore[no-untyped-def]
+    for k in range(a.shape[0]):
+        largest = a.real.dtype.type(0)
+        for i in range(a.shape[1]):
+            for j in range(a.shape[2]):
+                size = a[k, i, j].real ** 2 + a[k, i, j].imag ** 2
+                if not size <= largest:
+                    largest = size if size == size else np.inf
+        growth[k] = max(growth[k], np.sqrt(largest))
+
+
+def invert_stack(a: np.ndarray, symmetric: bool, growth: np.ndarray) -> None:
     """Replace every matrix of the contiguous complex stack (E, n, n) by its inverse; by NaN when it is singular.
 
-    `symmetric` ones are known to be so but for rounding.
+    `symmetric` ones are known to be so but for rounding. `growth`, (E,), becomes the larger of itself and the largest
+    entry, infinite where one is NaN.
     """
     if not (symmetric and a.shape[1] <= SWEPT_UP_TO and a.shape[0] >= FEWEST):
         halved_inverse.invert_stack(a, symmetric)
+        _grown(a, growth)
         return
     is_lost = np.empty(a.shape[0], np.bool_)
-    _swept_stack(a, signs_of(a.shape[1]), is_lost)
+    _swept_stack(a, _signs(a.shape[1]), is_lost, growth)
     if is_lost.any():
-        lost = a[is_lost]
+        lost, grown = a[is_lost], growth[is_lost]
         halved_inverse.invert_stack(lost, True)
-        a[is_lost] = lost
+        _grown(lost, grown)
+        a[is_lost], growth[is_lost] = lost, grown
+
+
+@cache
+def _signs(n: int) -> np.ndarray:
+    return signs_of(n)  # type: ignore[no-any-return]

@@ -39,19 +39,6 @@ def _made(z, onsite, overlap, sigma, a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _grown(a, growth):  # type: ignore[no-untyped-def]
-    """`growth` becomes the larger of itself and the largest entry, infinite where one is NaN."""
-    for k in range(a.shape[0]):
-        largest = 0.0
-        for i in range(a.shape[1]):
-            for j in range(a.shape[2]):
-                size = a[k, i, j].real ** 2 + a[k, i, j].imag ** 2
-                if not size <= largest:
-                    largest = size if size == size else np.inf
-        growth[k] = max(growth[k], np.sqrt(largest))
-
-
-@njit(cache=True, nogil=True)
 def _first(z, onsite, overlap, sigma, g_out):  # type: ignore[no-untyped-def]
     for k in range(z.shape[0]):
         _made(z[k], onsite, overlap, sigma[k % sigma.shape[0]], g_out[k])
@@ -163,8 +150,7 @@ def whole_sweep(z: np.ndarray, blocks: Any, sources: tuple[Any, ...], keep: bool
         n = block.onsite.shape[-1]
         g_out = room[i].reshape(-1, n, n) if i < len(sizes) else np.empty((z.shape[0], n, n), z.dtype)
         g, w = _step(z, block, g, w, g_out, n_columns)
-        invert_stack(g, symmetric)
-        _grown(g, growth)
+        invert_stack(g, symmetric, growth)
         for source in sources:
             if source.block == i:
                 w[:, :, source.at : source.at + source.columns.shape[-1]] += source.columns

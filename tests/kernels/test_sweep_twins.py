@@ -204,13 +204,15 @@ def test_inverse_by_sweeps_is_the_inverse(n: int, n_energies: int, dtype: type) 
     x = ((x + x.swapaxes(1, 2)) / 2).astype(dtype)
     for symmetric in (False, True):
         found = x.copy()
-        swept.invert_stack(found, symmetric)
+        growth = np.full(n_energies, 1e-3, x.real.dtype)
+        swept.invert_stack(found, symmetric, growth)
+        assert np.allclose(growth, np.abs(found).max(axis=(1, 2)), rtol=1e-5)
         assert found.dtype == dtype
         assert_inverse(found, x)
     if n <= swept.SWEPT_UP_TO and n_energies >= swept.FEWEST:
         assert np.array_equal(found, found.swapaxes(1, 2))
         is_lost = np.ones(n_energies, bool)
-        swept._swept_stack(x.copy(), swept.signs_of(n), is_lost)
+        swept._swept_stack(x.copy(), swept.signs_of(n), is_lost, np.zeros(len(x), x.real.dtype))
         assert not is_lost.any()
 
 
@@ -222,11 +224,12 @@ def test_inverse_by_sweeps_without_a_pivot_is_as_good_one_by_one(pivot: float) -
     x[3, 0, 0] = x[20, 0, 0] = pivot
     x[11, :2, :2] = [[1, 1], [1, 1 + pivot]]  # the second pivot
     is_lost = np.zeros(40, bool)
-    swept._swept_stack(x.copy(), swept.signs_of(n), is_lost)
+    swept._swept_stack(x.copy(), swept.signs_of(n), is_lost, np.zeros(len(x), x.real.dtype))
     assert np.flatnonzero(is_lost).tolist() == [3, 11, 20]
-    found = x.copy()
-    swept.invert_stack(found, True)
+    found, growth = x.copy(), np.zeros(40)
+    swept.invert_stack(found, True, growth)
     assert_inverse(found, x)
+    assert np.allclose(growth, np.abs(found).max(axis=(1, 2)))
 
 
 def test_inverse_by_sweeps_of_a_singular_matrix_is_nan_alone() -> None:
@@ -234,7 +237,9 @@ def test_inverse_by_sweeps_of_a_singular_matrix_is_nan_alone() -> None:
     x = np.array([2j * np.eye(5)] * 12)
     x[4] = 0
     x[7, 2, 2] = np.nan
-    swept.invert_stack(x, True)
+    growth = np.zeros(12)
+    swept.invert_stack(x, True, growth)
+    assert np.all(growth[[4, 7]] == np.inf) and np.all(growth[[0, 11]] == 0.5)
     good = np.isin(np.arange(12), (4, 7), invert=True)
     assert np.isnan(x[4]).all() and np.isnan(x[7]).any() and np.allclose(x[good], -0.5j * np.eye(5))
 
