@@ -232,5 +232,5 @@ def test_observable_adjoint_identity_holds_on_many_devices(
     for name, part in device_parts(device, seed):
         tangent = observable.dense(device, ENERGIES, tangent=part, **options).tangent.real
         scale = np.linalg.norm(weights) * max(np.linalg.norm(tangent), 1e-3 * np.linalg.norm(value))
-        rounded = 1e3 * EPS * np.linalg.norm(weights)  # of what is zero, such as the current to an orbital at a dead end
+        rounded = 1e3 * EPS * np.linalg.norm(weights)  # of what is zero: a current into a dead end
         assert abs(np.sum(weights * tangent) - inner(bar, part)) <= max(1e-10, tolerance) * scale + rounded, name
