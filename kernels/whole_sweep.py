@@ -1,4 +1,4 @@
-"""The whole sweep of block elimination, one call a block: A_ii is made, folded and inverted with all of it in cache.
+"""The whole sweep of block elimination, two calls a block: A_ii is made and folded, then the stack inverted.
 
     g_i = (z S_ii − H_ii − Σ_i − L g_{i−1} U)⁻¹,   w_i = −L (g_{i−1} w_{i−1}) (+ new columns)
 
