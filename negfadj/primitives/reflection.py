@@ -5,8 +5,8 @@
     columns X = G E_s W,   rows R = 2T̄ (i − ρ†) Xᵀ                             (moving the factors)
     Ā_kl = −(X_l R_k)†,   Γ̄_s W = T̄ [i(X_s − X_s*) − X_s ρ† − X_s* ρ]          (pullback)
 
-(i − ρ† = −i r† with the reflection r = −1 + iρ; Γ_d is in G alone.) Where T is small beside |A||X|² its digits are not in
-R; such energies take columns and rows from both leads (`transmission`).
+(i − ρ† = −i r† with the reflection r = −1 + iρ; Γ_d is in G alone.) Where T is small beside |A||X|² its digits are not
+in R; such energies take columns and rows from both leads (`transmission`).
 
 Sources: Fisher and Lee, Phys. Rev. B 23, 6851 (1981); docs/adjoints/transmission.md.
 """
